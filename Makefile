@@ -1,0 +1,50 @@
+# Two commands matter: `make lab` opens the notebooks, `make test` checks everything.
+# Everything is installed into .venv, at the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Handed to `mlm-viz lab`, as in: make lab ARGS="--port 9000 --no-browser"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint browser bench screenshots constraints clean install-lab install-test
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: install-lab ## Open JupyterLab on the notebooks (installs on the first call)
+	@exec $(BIN)/mlm-viz lab $(ARGS)
+
+test: install-test browser lint ## Install what the tests need and run everything
+	@echo "== pytest"
+	@HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 $(BIN)/python -m pytest
+
+lint: install-test ## The checks that run nothing: ruff, mypy, import-linter
+	@echo "== ruff check" && $(BIN)/ruff check .
+	@echo "== ruff format" && $(BIN)/ruff format --check .
+	@echo "== mypy" && $(BIN)/mypy
+	@echo "== import-linter" && $(BIN)/lint-imports
+
+browser: install-test ## Chromium and Chinese glyphs for the browser tests
+	@echo "== browser" && .ci/browser $(BIN)/python
+
+bench: install-test ## Measure speed beside the pipeline and bertviz
+	@$(BIN)/python -m benchmarks
+
+screenshots: install-test browser ## Take the README's pictures from the real page
+	@$(BIN)/python tests/browser/screenshots.py
+
+constraints: ## Write constraints.txt anew: the newest versions pyproject.toml allows
+	@.ci/constraints $(PYTHON)
+
+clean: ## Remove .venv and everything that was built
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find mlm_viz tests benchmarks notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+install-lab:
+	@.ci/install $(PYTHON) .
+
+install-test:
+	@.ci/install $(PYTHON) '.[test]'

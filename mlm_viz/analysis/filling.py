@@ -1,0 +1,92 @@
+"""Filling several slots together: the joint best fills by the chain rule, beside each slot's own best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlm_viz.analysis.prediction import Masked, ModelLike, prepare
+from mlm_viz.errors import TextError
+from mlm_viz.loading import load
+from mlm_viz.masking import Masking
+from mlm_viz.model import Model
+from mlm_viz.results import Floats64, JointFills
+from mlm_viz.strings import say
+from mlm_viz.tokens import Ids, Sentence
+
+MOST_SLOTS = 12
+
+
+def joint_fills(
+    text: str, model: ModelLike = None, masked: Masked = (), *, beam: int = 16, count: int = 5
+) -> JointFills:
+    """The most probable ways of filling all slots of a text together.
+
+    A masked language model gives each slot its own distribution, as if the others did not matter: "New" and "Los" may
+    both be likely before "York". Here the slots are filled from left to right, each given the ones before:
+    log2 p(fill) = sum of log2 p(token i | tokens before i, masks for the rest). A beam keeps the best `beam` partial
+    fills at each slot; with a beam as large as all partial fills the search is exhaustive.
+
+    Args:
+        text: a text with blanks.
+        model: a loaded model, or anything `load` takes.
+        masked: as for `predict`; positions that a `Masking` replaced or kept are left as they are.
+        beam: partial fills kept at each slot, at least 1.
+        count: fills returned, at most `beam`.
+
+    Raises:
+        TextError: if there is no slot, or more than `MOST_SLOTS`, or `beam` or `count` is less than 1.
+        ModelError: if the model cannot be loaded or cannot predict.
+    """
+    model = load(model)
+    model.check_can_predict()
+    if min(beam, count) < 1:
+        raise TextError(say("error.beam", beam=beam, count=count))
+    sentence, masking = prepare(text, model, masked)
+    return fill_jointly(model, sentence, masking, beam=beam, count=count)
+
+
+def fill_jointly(model: Model, sentence: Sentence, masking: Masking, *, beam: int = 16, count: int = 5) -> JointFills:
+    """`joint_fills` of a prepared text: one forward pass a slot."""
+    positions = [p for p, action in zip(masking.positions, masking.actions, strict=True) if action == "masked"]
+    if not positions:
+        raise TextError(say("error.no_slot"))
+    if len(positions) > MOST_SLOTS:
+        raise TextError(say("error.too_many_slots", count=len(positions), most=MOST_SLOTS))
+    start = masking.apply(sentence.ids)
+    alone = _distributions(model, start[None], positions)  # (slots, vocab)
+    best = alone.argmax(axis=1)
+    fills, log2_probs = np.empty((1, 0), dtype=np.int64), np.zeros(1)
+    # The independent fill rides along in the same batches, so that its joint probability costs no further pass.
+    own_joint = 0.0
+    for step, position in enumerate(positions):
+        rows = _write(start, positions[:step], np.vstack([fills, best[None, :step]]))
+        extended = alone[:1].repeat(2, axis=0) if step == 0 else _distributions(model, rows, [position] * len(rows))
+        own_joint += float(extended[-1, best[step]])
+        fills, log2_probs = _extend(fills, log2_probs, extended[:-1], beam)
+    fills, log2_probs = fills[:count], log2_probs[:count]
+    separate = alone[np.arange(len(positions)), fills].sum(axis=1)
+    return JointFills(tuple(positions), fills, log2_probs, best, separate, own_joint, model.vocabulary)
+
+
+def _distributions(model: Model, rows: Ids, positions: list[int]) -> Floats64:
+    """Row i's distribution at position i; a single row is asked for all positions."""
+    numbers = np.zeros(len(positions), dtype=np.int64) if len(rows) == 1 else np.arange(len(rows))
+    log2_probs = model.forward(rows, slots=np.stack([numbers, np.array(positions)], axis=1)).log2_probs
+    assert log2_probs is not None  # noqa: S101 (slots were asked for)
+    return log2_probs.astype(np.float64)
+
+
+def _write(start: Ids, positions: list[int], fills: Ids) -> Ids:
+    rows = np.repeat(start[None], len(fills), axis=0)
+    rows[:, positions] = fills
+    return rows
+
+
+def _extend(fills: Ids, log2_probs: Floats64, extended: Floats64, beam: int) -> tuple[Ids, Floats64]:
+    """Every partial fill with every next token, the best `beam` kept, best first."""
+    totals = (log2_probs[:, None] + extended).ravel()
+    keep = min(beam, len(totals))
+    chosen = np.argpartition(-totals, keep - 1)[:keep]
+    chosen = chosen[np.lexsort((chosen, -totals[chosen]))]
+    parent, token = np.divmod(chosen, extended.shape[1])
+    return np.hstack([fills[parent], token[:, None]]), totals[chosen]

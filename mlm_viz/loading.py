@@ -1,0 +1,192 @@
+"""Finding a model, loading it without running any of its code, and saying plainly what is wrong with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+from mlm_viz.errors import ModelError
+from mlm_viz.families import FAMILIES
+from mlm_viz.model import Model
+from mlm_viz.paths import models_dir
+from mlm_viz.strings import say
+
+log = logging.getLogger(__name__)
+
+DEFAULT = "default"
+_UNLIMITED = 1_000_000  # tokenizers that know no limit say 1e30
+# Tensors that some checkpoints lack and no prediction needs.
+_NOT_NEEDED = ("pooler", "position_ids", "contact_head", "seq_relationship", "sop_classifier")
+
+
+def load(source: str | Path | Model | None = None) -> Model:
+    """A masked language model.
+
+    Args:
+        source: None for the bundled model; the name of another bundled one; a local directory; or the name of a model
+            on the hub, which needs the network unless it has been downloaded before. A `Model` is returned as it is.
+
+    Returns:
+        The model, on the CPU, in 32-bit floats. One without a head for masked tokens is loaded too: its attention can
+        be read, and `Model.refusal` says why it cannot predict.
+
+    Raises:
+        ModelError: if there is no such model, its files are damaged, or it is not a masked language model.
+    """
+    if isinstance(source, Model):
+        return source
+    if source is None:
+        return _load_default()
+    place = find(source)
+    return _load(place, Path(place).name if isinstance(place, Path) else place)
+
+
+def available() -> list[str]:
+    """Names that `load` takes without the network: the bundled models, then those downloaded before."""
+    return _bundled() + _downloaded()
+
+
+def find(source: str | Path) -> Path | str:
+    """The directory that `source` means, or `source` itself if it can only be a name on the hub.
+
+    Raises:
+        ModelError: if it is written like a path and there is no such directory.
+    """
+    text = str(source)
+    if text in _bundled():
+        return models_dir() / text
+    place = Path(source).expanduser()
+    if text.strip() and place.is_dir():
+        return place.resolve()
+    if isinstance(source, Path) or not text.strip() or text.startswith((".", "/", "~")) or text.count("/") > 1:
+        raise ModelError(say("error.no_directory", source=text, known=", ".join(available())))
+    return text
+
+
+@cache
+def _load_default() -> Model:
+    return _load(models_dir() / DEFAULT, DEFAULT)
+
+
+def _bundled() -> list[str]:
+    return sorted(path.parent.name for path in models_dir().glob("*/config.json"))
+
+
+def _downloaded() -> list[str]:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    return sorted(repository.repo_id for repository in repositories if repository.repo_type == "model")
+
+
+def _load(place: Path | str, name: str) -> Model:
+    config = _read_config(place)
+    family = _family_of(config, name)
+    tokenizer = _read_tokenizer(place, name)
+    network, missing = _read_weights(place, name, config)
+    prefix = network.base_model_prefix + "."
+    body = sorted(key for key in missing if key.startswith(prefix))
+    if body:
+        raise ModelError(say("error.missing_body", name=name, tensors=_some(body)))
+    head = sorted(set(missing) - set(body))
+    refusal = None
+    if head:
+        refusal = say("error.missing_head", name=name, tensors=_some(head))
+    elif tokenizer.mask_token_id is None:
+        refusal = say("error.tokenizer_without_mask", name=name)
+    return Model(name, network, tokenizer, FAMILIES[family], limit=_limit(config, tokenizer, family), refusal=refusal)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown if len(names) <= 4 else f"{shown}, … ({len(names)})"
+
+
+def _read_config(place: Path | str) -> Any:
+    try:
+        with _quiet():
+            return AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except Exception as problem:
+        log.debug("no config at %s", place, exc_info=True)
+        if isinstance(place, Path):
+            raise ModelError(say("error.config", name=place.name, why=_first_line(problem))) from problem
+        raise ModelError(say("error.unknown_model", name=place, known=", ".join(available()))) from problem
+
+
+def _family_of(config: Any, name: str) -> str:
+    kind = config.model_type
+    architectures = " ".join(config.architectures or [])
+    causal = getattr(config, "is_decoder", False) or "CausalLM" in architectures or "LMHeadModel" in architectures
+    if causal or (kind in CAUSAL and kind not in MASKED):
+        raise ModelError(say("error.causal", name=name, kind=kind))
+    if kind not in FAMILIES:
+        raise ModelError(say("error.family", name=name, kind=kind, known=", ".join(FAMILIES)))
+    return str(kind)
+
+
+def _read_tokenizer(place: Path | str, name: str) -> Any:
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except Exception as problem:
+        raise ModelError(say("error.tokenizer", name=name, why=_first_line(problem))) from problem
+
+
+def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[str]]:
+    """The network and the names of the tensors its files lack; files are read as tensors only, never as code."""
+    try:
+        with _quiet():
+            network, report = AutoModelForMaskedLM.from_pretrained(
+                place,
+                config=config,
+                trust_remote_code=False,
+                weights_only=True,
+                dtype="float32",
+                output_loading_info=True,
+            )
+    except Exception as problem:
+        raise ModelError(say("error.weights", name=name, why=_first_line(problem))) from problem
+    missing = [key for key in report["missing_keys"] if not any(part in key for part in _NOT_NEEDED)]
+    return network, missing
+
+
+def _limit(config: Any, tokenizer: Any, family: str) -> int:
+    offset = (config.pad_token_id or 0) + 1 if FAMILIES[family].counts_from_padding else 0
+    limits = [int(config.max_position_embeddings) - offset]
+    if tokenizer.model_max_length < _UNLIMITED:
+        limits.append(int(tokenizer.model_max_length))
+    return min(limits)
+
+
+def _first_line(problem: BaseException) -> str:
+    lines = str(problem).strip().splitlines()
+    return lines[0] if lines else type(problem).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and load reports off the page: what matters in them becomes one sentence."""
+    from transformers.utils import logging as chatter
+
+    level, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
+    chatter.set_verbosity(transformers.logging.CRITICAL)
+    chatter.disable_progress_bar()
+    try:
+        yield
+    finally:
+        chatter.set_verbosity(level)
+        if bars:
+            chatter.enable_progress_bar()

@@ -1,0 +1,307 @@
+"""A masked language model with its tokenizer, and the one forward pass that everything here is made of."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mlm_viz.errors import ModelError, TextError
+from mlm_viz.families import Family, backbone
+from mlm_viz.results import Pass
+from mlm_viz.spelling import Spelling
+from mlm_viz.strings import say
+from mlm_viz.tokens import Ids, Sentence, Vocabulary, clean_text, is_cjk, is_punctuation, visible, write_blanks
+
+log = logging.getLogger(__name__)
+
+Head = tuple[int, int]
+
+
+class Model:
+    """A masked language model ready to be asked: made by `mlm_viz.load`.
+
+    Attributes:
+        name: what it is called.
+        family: what is particular to its kind.
+        vocabulary: the tokens it reads and guesses.
+        layers, heads: size of its attention.
+        limit: the longest text it takes, in tokens, special tokens included.
+        refusal: why it cannot predict (its attention can still be read), or None if it can.
+        calls: how many forward passes it has run.
+    """
+
+    def __init__(
+        self, name: str, network: Any, tokenizer: Any, family: Family, *, limit: int, refusal: str | None = None
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.network = network.eval()
+        self.tokenizer = tokenizer
+        self.layers = len(family.layers(network))
+        self.heads = int(network.config.num_attention_heads)
+        self.limit = limit
+        self.refusal = refusal
+        self.calls = 0
+        self.spelling = Spelling.of(tokenizer.get_vocab())
+        self.vocabulary = self._read_vocabulary()
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {self.family.name}, {self.layers} layers x {self.heads} heads)"
+
+    # --- text -----------------------------------------------------------------------------------------------------
+
+    def encode(self, text: str) -> Sentence:
+        """`text` as tokens; blanks may be written `[MASK]`, `<mask>`, as the model's own mask token, or `____`.
+
+        Raises:
+            TextError: if the text is longer than the model's limit; says how long it is.
+        """
+        text = clean_text(text)
+        mask_token = self.tokenizer.mask_token
+        written = write_blanks(text, mask_token) if mask_token else text
+        encoding = self._tokenize(written)
+        ids = np.asarray(encoding["input_ids"], dtype=np.int64)
+        if len(ids) > self.limit:
+            raise TextError(say("error.too_long", tokens=len(ids), limit=self.limit))
+        vocabulary = self.vocabulary
+        unseen = {vocabulary.mask_id, vocabulary.unknown_id}
+        special = np.array([int(i) in vocabulary.special_ids and int(i) not in unseen for i in ids], dtype=np.bool_)
+        offsets = encoding.encodings[0].offsets if encoding.is_fast else None
+        return Sentence(
+            text=text,
+            ids=ids,
+            pieces=tuple(vocabulary.pieces[i] for i in ids),
+            labels=tuple(vocabulary.labels[i] for i in ids),
+            words=self._number_words(ids, encoding.word_ids(0) if encoding.is_fast else None, special),
+            special=special,
+            blank=ids == (-1 if vocabulary.mask_id is None else vocabulary.mask_id),
+            spaced=self._find_spaces(written, offsets, len(ids)),
+        )
+
+    def spell(self, word: str, *, spaced: bool) -> tuple[int, ...]:
+        """The ids of the pieces of `word` as they would stand in a text, `spaced` if after white space.
+
+        A vocabulary entry such as `##ing` or `Ġthe` may be given as it is. Nothing if the tokenizer passes over a part.
+        """
+        word = clean_text(word)
+        if self.spelling.is_marked(word) and word in self.vocabulary.ids:
+            return (self.vocabulary.ids[word],)
+        text = word.strip()
+        if spaced and self.spelling.style == "byte-level":
+            text = " " + text
+        encoding = self._tokenize(text, add_special_tokens=False)
+        if encoding.is_fast and _passed_over(text, encoding.encodings[0].offsets):
+            return ()
+        ids = [int(i) for i in encoding["input_ids"]]
+        if not spaced and self.spelling.style == "metaspace" and ids:
+            ids = self._without_space_mark(ids)
+        return tuple(ids)
+
+    def _tokenize(self, text: str, *, add_special_tokens: bool = True) -> Any:
+        try:
+            return self.tokenizer(text, add_special_tokens=add_special_tokens, truncation=False, verbose=False)
+        except Exception as problem:  # a vocabulary without a token for what it cannot spell
+            raise TextError(say("error.unreadable", model=self.name, why=problem)) from problem
+
+    def _without_space_mark(self, ids: list[int]) -> list[int]:
+        """Sentence-piece tokenizers put a space before any text: take it off again where it can be."""
+        bare = self.vocabulary.pieces[ids[0]].removeprefix("▁")
+        if not bare:
+            return ids[1:] or ids
+        return [self.vocabulary.ids.get(bare, ids[0]), *ids[1:]]
+
+    def _read_vocabulary(self) -> Vocabulary:
+        known = {index: piece for piece, index in self.tokenizer.get_vocab().items()}
+        size = int(self.network.config.vocab_size)
+        if known and max(known) >= size:
+            raise ModelError(say("error.vocabulary", tokenizer=max(known) + 1, model=size))
+        # Some models pad their vocabulary to a round number: those entries stand for nothing.
+        pieces = tuple(known.get(index, f"⟨{index}⟩") for index in range(size))
+        special = frozenset(int(i) for i in self.tokenizer.all_special_ids)
+        return Vocabulary(
+            pieces=pieces,
+            labels=tuple(visible(p) if i in special else self.spelling.label(p) for i, p in enumerate(pieces)),
+            mask_id=self.tokenizer.mask_token_id,
+            unknown_id=self.tokenizer.unk_token_id,
+            special_ids=special | frozenset(i for i in range(size) if i not in known),
+        )
+
+    def _number_words(self, ids: Ids, word_ids: Sequence[int | None] | None, special: npt.NDArray[np.bool_]) -> Ids:
+        """The tokenizer's words, but Chinese and Japanese pieces, and punctuation among sentence pieces, on their own."""
+        words = np.full(len(ids), -1, dtype=np.int64)
+        number, last = -1, object()
+        for position, token_id in enumerate(ids):
+            if special[position]:
+                last = object()
+                continue
+            word: object = None if word_ids is None else word_ids[position]
+            alone = self._stands_alone(self.vocabulary.labels[token_id])
+            if word is None or word != last or alone:
+                number += 1
+            last = object() if alone else word
+            words[position] = number
+        return words
+
+    def _stands_alone(self, label: str) -> bool:
+        """Sentence pieces are told apart by spaces only: Chinese, and punctuation behind a word, must be told here."""
+        return is_cjk(label) or (self.spelling.style == "metaspace" and is_punctuation(label.lstrip("␣")))
+
+    def _find_spaces(
+        self, written: str, offsets: Sequence[tuple[int, int]] | None, tokens: int
+    ) -> npt.NDArray[np.bool_]:
+        if offsets is None:
+            return np.zeros(tokens, dtype=np.bool_)
+        # Sentence pieces begin as if a space stood before the text.
+        before = (" " if self.spelling.style == "metaspace" else ".") + written
+        # The space is the last character before the token, or its first one; special tokens are empty.
+        around = [before[start : start + 2] if end > start else "" for start, end in offsets]
+        return np.array([any(c.isspace() for c in near) for near in around], dtype=np.bool_)
+
+    # --- the one forward pass ---------------------------------------------------------------------------------------
+
+    def check_can_predict(self) -> None:
+        """Nothing for a model with a head and a mask token.
+
+        Raises:
+            ModelError: if the model cannot predict; says why.
+        """
+        if self.refusal:
+            raise ModelError(self.refusal)
+
+    def _check_layers(self, layers: Sequence[int]) -> None:
+        if not layers or not all(0 <= layer < self.layers for layer in layers):
+            raise ModelError(say("error.no_such_layer", layers=list(layers), model=self.name, last=self.layers - 1))
+
+    @torch.inference_mode()
+    def forward(
+        self,
+        ids: Ids,
+        *,
+        slots: Ids | None = None,
+        attention: Sequence[int] | Literal["all"] | None = None,
+        hidden: bool = False,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        silenced: Collection[Head] = (),
+    ) -> Pass:
+        """Run the model once over a batch of equally long rows.
+
+        Args:
+            ids: (batch, tokens) token ids.
+            slots: (slots, 2) pairs of row and position whose distribution over the vocabulary is wanted. Only these
+                are projected to the vocabulary, which for a small model is most of the work.
+            attention: the layers whose attention weights are wanted, or "all".
+            hidden: whether the hidden states are wanted.
+            allowed: (batch or 1, 1 or heads, query, key) True where a query may look at a key; the default is
+                everywhere. Every query needs at least one key.
+            silenced: (layer, head) pairs whose output is set to zero before the heads of a layer are mixed.
+
+        Raises:
+            ModelError: if slots are asked of a model that cannot predict, or layers or heads that it does not have.
+        """
+        if slots is not None:
+            self.check_can_predict()
+        if attention is not None and attention != "all":
+            self._check_layers(attention)
+        self._use_attention("sdpa" if attention is None else "eager")
+        self.calls += 1
+        with ExitStack() as hooks:
+            hooks.enter_context(self._silencing(silenced))
+            mask = None if allowed is None else hooks.enter_context(self._masking(torch.tensor(allowed)))
+            output = backbone(self.network)(
+                input_ids=torch.tensor(ids, device=self.network.device),
+                attention_mask=mask,
+                output_attentions=attention is not None,
+                output_hidden_states=hidden,
+            )
+        return Pass(
+            log2_probs=None if slots is None else self._project(output.last_hidden_state, slots),
+            attention=None if attention is None else _stack(output.attentions, attention),
+            hidden=_stack(output.hidden_states, "all") if hidden else None,
+        )
+
+    def _project(self, states: torch.Tensor, slots: Ids) -> npt.NDArray[np.float32]:
+        rows, positions = torch.tensor(slots).T
+        logits = self.family.head(self.network, states[rows, positions]).float()
+        bits: npt.NDArray[np.float32] = (torch.log_softmax(logits, dim=-1) / math.log(2)).cpu().numpy()
+        return bits
+
+    def _use_attention(self, implementation: str) -> None:
+        """Fused attention is faster, but keeps no weights: written-out attention only where they are wanted."""
+        network = self.network
+        if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
+            network.set_attn_implementation(implementation)
+
+    @contextmanager
+    def _masking(self, allowed: torch.Tensor) -> Iterator[Any]:
+        mask = self.family.mask(self.network, allowed)
+        if not self.family.mask_at_layers:
+            yield mask
+            return
+
+        def hand_over(_layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            return args[:1], {**kwargs, "attention_mask": mask}
+
+        layers = set(self.family.layers(self.network))  # a shared layer needs one hook only
+        with _removing([layer.register_forward_pre_hook(hand_over, with_kwargs=True) for layer in layers]):
+            yield None
+
+    @contextmanager
+    def _silencing(self, silenced: Collection[Head]) -> Iterator[None]:
+        """Zero the outputs of heads on their way into the module that mixes them."""
+        chosen: dict[int, list[int]] = {}
+        for layer, head in silenced:
+            if not (0 <= layer < self.layers and 0 <= head < self.heads):
+                raise ModelError(say("error.no_such_head", layer=layer, head=head, model=self.name))
+            chosen.setdefault(layer, []).append(head)
+        # ALBERT runs one module for many layers: the hook tells them apart by counting the calls.
+        runs: dict[Any, list[int]] = {}
+        for index, layer_module in enumerate(self.family.layers(self.network)):
+            runs.setdefault(self.family.mixer(layer_module), []).append(index)
+        touched = {module: indices for module, indices in runs.items() if chosen.keys() & set(indices)}
+        handles = [
+            module.register_forward_pre_hook(_zeroing(itertools.cycle(indices), chosen, self.heads))
+            for module, indices in touched.items()
+        ]
+        with _removing(handles):
+            yield
+
+
+@contextmanager
+def _removing(handles: Sequence[Any]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _passed_over(text: str, offsets: Sequence[tuple[int, int]]) -> bool:
+    """Whether a letter, digit or sign of `text` is in no token; invisible characters and accents may be left out."""
+    read = {index for start, end in offsets for index in range(start, end)}
+    return any(index not in read and unicodedata.category(char)[0] in "LNPS" for index, char in enumerate(text))
+
+
+def _zeroing(turns: Iterator[int], chosen: dict[int, list[int]], heads: int) -> Any:
+    def hook(_module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        mixed = args[0].clone()
+        by_head = mixed.view(*mixed.shape[:-1], heads, -1)  # (..., heads, width of a head)
+        by_head[..., chosen.get(next(turns), []), :] = 0
+        return (mixed, *args[1:])
+
+    return hook
+
+
+def _stack(states: Sequence[torch.Tensor], which: Sequence[int] | str) -> npt.NDArray[np.float32]:
+    """Tensors of the layers asked for as one array with the batch first: (batch, layers, ...)."""
+    indices = range(len(states)) if which == "all" else [int(i) for i in which]
+    stacked: npt.NDArray[np.float32] = torch.stack([states[i] for i in indices], dim=1).float().cpu().numpy()
+    return stacked

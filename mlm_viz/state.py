@@ -1,0 +1,297 @@
+"""What the explorer shows, as one observable state: the views watch it, Python reads and sets it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from traitlets import Any, Bool, HasTraits, Instance, Int, Unicode
+
+from mlm_viz import measures
+from mlm_viz.analysis.filling import MOST_SLOTS, fill_jointly
+from mlm_viz.analysis.prediction import look, prepare
+from mlm_viz.analysis.scoring import sweep_in_parts
+from mlm_viz.errors import MlmVizError
+from mlm_viz.masking import BERT_RATE, Masking, mask_positions, mask_random
+from mlm_viz.model import Model
+from mlm_viz.results import Attention, JointFills, Prediction, SlotPrediction, Sweep, WordScore
+from mlm_viz.scheduling import Scheduler
+from mlm_viz.strings import say
+from mlm_viz.tokens import Sentence, carry_over, clean_text
+
+log = logging.getLogger(__name__)
+
+
+class ExplorerState(HasTraits):
+    """A text, what is masked in it, what is looked at, and what the model says to it.
+
+    The first group is what a user chooses, and is changed through the methods. The second follows from it: one change
+    costs one forward pass, run by `scheduler`; until it has run `stale` is True. Joint fills and the sweep come after,
+    in small steps, and only while they are wanted. Nothing here raises for a bad text: `error` says what is wrong.
+    """
+
+    text = Unicode()
+    masking = Instance(Masking, args=())
+    slot = Int(-1, help="position of the slot that is shown, -1 for none")
+    layer = Int(0)
+    head = Int(0)
+    baseline = Instance(SlotPrediction, allow_none=True, help="the pinned distribution")
+    attention_wanted = Bool(False)
+    surprisal_wanted = Bool(False)
+    joint_wanted = Bool(True)
+    word = Unicode(help="a word the user asked about")
+
+    sentence = Instance(Sentence, allow_none=True)
+    prediction = Instance(Prediction, allow_none=True)
+    attention = Instance(Attention, allow_none=True)
+    sweep = Instance(Sweep, allow_none=True)
+    joint = Instance(JointFills, allow_none=True)
+    word_score = Any(None, allow_none=True)
+    error = Unicode()
+    word_error = Unicode()
+    stale = Bool(False)
+
+    def __init__(self, model: Model, text: str = "", masked: Iterable[int | str] | Masking = ()) -> None:
+        super().__init__()
+        self.model = model
+        self.scheduler = Scheduler(self._step)
+        self._before: dict[int, SlotPrediction] = {}
+        self._looked_at: tuple[Sentence, Masking] | None = None
+        self._look_due = False
+        self._sweeping: Iterator[Sweep] | None = None
+        self._take(text)
+        if self.sentence is not None:
+            self._guard(lambda: self._set_masking(self._as_masking(masked)))
+        self._ask()
+
+    # --- what a user does ------------------------------------------------------------------------------------------
+
+    def set_text(self, text: str) -> None:
+        """Take another text, keeping the masks, the slot and the previous distributions of the tokens that stay."""
+        if clean_text(text) == self.text:
+            return
+        old_sentence, old_masking, old_slot = self.sentence, self.masking, self.slot
+        with self.hold_trait_notifications():
+            self._take(text)
+            if self.sentence is None:
+                return
+            where = carry_over(old_sentence, self.sentence) if old_sentence is not None else {}
+            allowed = set(self.sentence.maskable)
+            kept = old_masking.moved({old: new for old, new in where.items() if new in allowed})
+            self._before = {where[p]: slot for p, slot in self._before.items() if p in where}
+            self.slot = where.get(old_slot, -1)
+            self._set_masking(self._blanks().joined(kept))
+        self._ask()
+
+    def set_masked(self, masked: Iterable[int | str] | Masking) -> None:
+        """Mask these positions or words and no others; typed blanks stay masked.
+
+        Raises:
+            TextError, WordError: if one of them cannot be masked; nothing is changed then.
+        """
+        if self.sentence is None:
+            return
+        masking = self._as_masking(masked)
+        if masking == self.masking:
+            return
+        with self.hold_trait_notifications():
+            self._set_masking(masking)
+        self._ask()
+
+    def set_positions(self, positions: Iterable[int], slot: int) -> None:
+        """Mask these positions and no others, leaving alone how those already chosen were treated; show `slot`."""
+        if self.sentence is None:
+            return
+        wanted = self.sentence.positions_of(positions)
+        known = self.masking.moved({p: p for p in wanted})
+        with self.hold_trait_notifications():
+            self.set_masked(self._as_masking(wanted).joined(known))
+            self.select(slot)
+
+    def mask_at_random(self, seed: int, rate: float = BERT_RATE) -> None:
+        """Choose positions as training does; typed blanks stay masked."""
+        if self.sentence is not None:
+            self._guard(lambda: self.set_masked(self._random(seed, rate)))
+
+    def select(self, slot: int) -> None:
+        """Show the slot at this position; -1 or a position that is no slot shows none."""
+        self.slot = slot if slot in self.masking.positions else -1
+        self._score_word()
+
+    def show_head(self, layer: int, head: int) -> None:
+        """Look into one head.
+
+        Raises:
+            ValueError: if the model has no such head.
+        """
+        if not (0 <= layer < self.model.layers and 0 <= head < self.model.heads):
+            raise MlmVizError(say("error.no_such_head", layer=layer, head=head, model=self.model.name))
+        with self.hold_trait_notifications():
+            self.layer, self.head = layer, head
+
+    def want(self, *, attention: bool | None = None, surprisal: bool | None = None, joint: bool | None = None) -> None:
+        """Open or close a view; what nobody looks at is not computed."""
+        if attention is not None and attention != self.attention_wanted:
+            self.attention_wanted = attention
+            self._look_due = self._look_due or (attention and self.attention is None)
+        if surprisal is not None:
+            self.surprisal_wanted = surprisal
+        if joint is not None:
+            self.joint_wanted = joint
+        self._request()
+
+    def pin(self) -> None:
+        """Hold the distribution that is shown as the one every later one is compared with."""
+        self.settle()
+        self.baseline = self.shown
+
+    def unpin(self) -> None:
+        """Compare with the previous distribution again."""
+        self.baseline = None
+
+    def ask_word(self, word: str) -> None:
+        """Ask how probable a word is at the slot that is shown; an empty word asks nothing."""
+        self.word = clean_text(word).strip()
+        self._score_word()
+
+    # --- what follows ----------------------------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> SlotPrediction | None:
+        """The distribution at the slot that is shown."""
+        if self.prediction is None or self.slot not in self.prediction.positions:
+            return None
+        return self.prediction.at(self.slot)
+
+    @property
+    def before(self) -> SlotPrediction | None:
+        """What the shown distribution is compared with: the pinned one, else this slot's previous one."""
+        return self.baseline if self.baseline is not None else self._before.get(self.slot)
+
+    @property
+    def divergence(self) -> float | None:
+        """Jensen-Shannon divergence of the shown distribution from `before` in bits, 0 to 1."""
+        if self.shown is None or self.before is None:
+            return None
+        return float(measures.js_divergence(self.shown.log2_probs, self.before.log2_probs))
+
+    def settle(self) -> None:
+        """Finish all that is under way."""
+        self.scheduler.flush()
+
+    # --- the machinery ---------------------------------------------------------------------------------------------
+
+    def _take(self, text: str) -> None:
+        """Read a text; one that cannot be read leaves no sentence behind, but the text stays and the error says why."""
+        self.text = clean_text(text)
+        self.sweep, self._sweeping, self.error = None, None, ""
+        try:
+            self.sentence, _ = prepare(self.text, self.model)
+        except MlmVizError as problem:
+            self.sentence = self.prediction = self.attention = self.joint = None
+            self.masking, self.slot, self.error, self.stale = Masking(), -1, str(problem), False
+            self._look_due = False
+
+    def _as_masking(self, masked: Iterable[int | str] | Masking) -> Masking:
+        if isinstance(masked, Masking):
+            return self._blanks().joined(masked)
+        assert self.sentence is not None  # noqa: S101 (callers check)
+        return mask_positions(self.sentence, self.model.vocabulary, masked)
+
+    def _blanks(self) -> Masking:
+        return self._as_masking(())
+
+    def _random(self, seed: int, rate: float) -> Masking:
+        assert self.sentence is not None  # noqa: S101 (callers check)
+        return mask_random(self.sentence, self.model.vocabulary, rate=rate, seed=seed)
+
+    def _set_masking(self, masking: Masking) -> None:
+        added = set(masking.positions) - set(self.masking.positions)
+        self.masking = masking
+        if self.slot not in masking.positions or added:
+            around = sorted(added) or masking.positions
+            self.slot = min(around, key=lambda p: abs(p - self.slot), default=-1) if self.slot >= 0 else -1
+            if self.slot < 0 and around:
+                self.slot = around[0]
+
+    def _ask(self) -> None:
+        if self.sentence is not None:
+            self._look_due, self.stale, self.joint = True, True, None
+        self._request()
+
+    def _request(self) -> None:
+        if self._look_due or self._later_work():
+            self.scheduler.request()
+
+    def _later_work(self) -> bool:
+        if self.sentence is None or self.model.refusal is not None:
+            return False
+        return self._joint_due() or self._sweep_due()
+
+    def _joint_due(self) -> bool:
+        masks = [action for action in self.masking.actions if action == "masked"]
+        return self.joint_wanted and self.joint is None and 2 <= len(masks) <= MOST_SLOTS  # noqa: PLR2004
+
+    def _sweep_due(self) -> bool:
+        if self.sentence is None or not self.sentence.maskable or not self.surprisal_wanted:
+            return False
+        return self.sweep is None or len(self.sweep.positions) < len(self.sentence.maskable)
+
+    def _step(self) -> bool:
+        """One piece of work, the most urgent first; returns whether there is more."""
+        self._guard(self._look if self._look_due else self._work_later)
+        return self._look_due or (not self.error and self._later_work())
+
+    def _guard(self, work: object) -> None:
+        """Whatever goes wrong becomes a sentence on the page, never a traceback in a cell."""
+        try:
+            work()  # type: ignore[operator]
+        except MlmVizError as problem:
+            self.error = str(problem)
+        except Exception as problem:
+            log.exception("the explorer could not do its work")
+            self.error = say("error.unexpected", why=f"{type(problem).__name__}: {problem}")
+
+    def _look(self) -> None:
+        self._look_due = False
+        if self.sentence is None:
+            return
+        layers = "all" if self.attention_wanted else None
+        try:
+            prediction, attention = look(self.model, self.sentence, self.masking, layers=layers)
+        finally:
+            self.stale = False
+        with self.hold_trait_notifications():
+            self.error = self.model.refusal or ""
+            if self._looked_at != (self.sentence, self.masking):
+                self._remember(self.sentence)
+            self._looked_at = (self.sentence, self.masking)
+            self.prediction, self.attention = prediction, attention
+        self._score_word()
+
+    def _remember(self, sentence: Sentence) -> None:
+        """Keep the distributions that are about to be replaced, at the places their slots have now."""
+        if self.prediction is not None:
+            where = carry_over(self.prediction.sentence, sentence)
+            self._before = {where[old.position]: old for old in self.prediction if old.position in where}
+
+    def _work_later(self) -> None:
+        if self.sentence is None:
+            return
+        if self._joint_due():
+            self.joint = fill_jointly(self.model, self.sentence, self.masking)
+        elif self._sweep_due():
+            if self._sweeping is None:
+                self._sweeping = sweep_in_parts(self.model, self.sentence)
+            self.sweep = next(self._sweeping)
+
+    def _score_word(self) -> None:
+        score: WordScore | None = None
+        problem = ""
+        if self.word and self.shown is not None:
+            try:
+                score = self.shown.score(self.word)
+            except MlmVizError as caught:
+                problem = str(caught)
+        with self.hold_trait_notifications():
+            self.word_score, self.word_error = score, problem
