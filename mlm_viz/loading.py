@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import transformers
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
@@ -23,6 +22,7 @@ from mlm_viz.strings import say
 log = logging.getLogger(__name__)
 
 DEFAULT = "default"
+_SHOWN = 8  # names of tensors in one message
 _UNLIMITED = 1_000_000  # tokenizers that know no limit say 1e30
 # Tensors that some checkpoints lack and no prediction needs.
 _NOT_NEEDED = ("pooler", "position_ids", "contact_head", "seq_relationship", "sop_classifier")
@@ -111,8 +111,8 @@ def _load(place: Path | str, name: str) -> Model:
 
 
 def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:4])
-    return shown if len(names) <= 4 else f"{shown}, … ({len(names)})"
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown}, … ({len(names)})"
 
 
 def _read_config(place: Path | str) -> Any:
@@ -121,6 +121,8 @@ def _read_config(place: Path | str) -> Any:
             return AutoConfig.from_pretrained(place, trust_remote_code=False)
     except Exception as problem:
         log.debug("no config at %s", place, exc_info=True)
+        if "custom code" in str(problem):
+            raise ModelError(say("error.custom_code", name=Path(place).name)) from problem
         if isinstance(place, Path):
             raise ModelError(say("error.config", name=place.name, why=_first_line(problem))) from problem
         raise ModelError(say("error.unknown_model", name=place, known=", ".join(available()))) from problem
@@ -140,9 +142,13 @@ def _family_of(config: Any, name: str) -> str:
 def _read_tokenizer(place: Path | str, name: str) -> Any:
     try:
         with _quiet():
-            return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except Exception as problem:
         raise ModelError(say("error.tokenizer", name=name, why=_first_line(problem))) from problem
+    # Without its files transformers makes one that knows special tokens only, and reads every word as unknown.
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise ModelError(say("error.no_vocabulary", name=name))
+    return tokenizer
 
 
 def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[str]]:
@@ -154,11 +160,17 @@ def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[
                 config=config,
                 trust_remote_code=False,
                 weights_only=True,
+                ignore_mismatched_sizes=True,  # they are named below
                 dtype="float32",
                 output_loading_info=True,
             )
     except Exception as problem:
+        if type(problem).__name__ == "UnpicklingError":  # torch's advice would be to run it
+            raise ModelError(say("error.weights_with_code", name=name)) from problem
         raise ModelError(say("error.weights", name=name, why=_first_line(problem))) from problem
+    mismatched = sorted(key for key, *_ in report["mismatched_keys"])
+    if mismatched:
+        raise ModelError(say("error.mismatched", name=name, tensors=_some(mismatched)))
     missing = [key for key in report["missing_keys"] if not any(part in key for part in _NOT_NEEDED)]
     return network, missing
 
@@ -182,7 +194,7 @@ def _quiet() -> Iterator[None]:
     from transformers.utils import logging as chatter
 
     level, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
-    chatter.set_verbosity(transformers.logging.CRITICAL)
+    chatter.set_verbosity(logging.CRITICAL)
     chatter.disable_progress_bar()
     try:
         yield

@@ -61,18 +61,19 @@ class Masking:
 
     def moved(self, where: Mapping[int, int]) -> Masking:
         """The same at other positions, `where` giving old to new; what is not in `where` is left out."""
-        return _from_rows([(where[p], action, token_id) for p, action, token_id in self._rows() if p in where])
+        return _from_rows([(where[p], action, token_id) for p, action, token_id in self.rows() if p in where])
 
     def joined(self, other: Masking) -> Masking:
         """Both together; where both have a position, `other` holds."""
         mine = self.moved({p: p for p in self.positions if p not in set(other.positions)})
-        return _from_rows([*mine._rows(), *other._rows()])
+        return _from_rows([*mine.rows(), *other.rows()])
 
-    def _rows(self) -> list[tuple[int, Action, int]]:
+    def rows(self) -> list[tuple[int, Action, int]]:
+        """One record a position: position, action, id."""
         return list(zip(self.positions, self.actions, self.ids, strict=True))
 
     def to_frame(self, sentence: Sentence, vocabulary: Vocabulary) -> pd.DataFrame:
-        """One row for each token of `sentence`: position, token, whether it was chosen, the action, what stands there."""
+        """One row for each token of `sentence`: position, token, whether it was chosen, the action, what is read."""
         import pandas as pd
 
         actions, standing = self.action_at(), self.apply(sentence.ids)

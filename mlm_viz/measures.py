@@ -64,22 +64,23 @@ def rank(log_probs: Floats, log_prob: float) -> int:
     return 1 + int(np.count_nonzero(np.asarray(log_probs) > log_prob))
 
 
-def attention_shares(weights: Floats, special: npt.NDArray[np.bool_]) -> Array:
+def attention_shares(weights: Floats, special: npt.NDArray[np.bool_], query: int | None = None) -> Array:
     """How much of each query's attention goes left, right, to itself and to special tokens.
 
     Args:
         weights: (..., query, key), rows sum to 1.
         special: (key,) True for special tokens. A special token's attention to itself counts as "self".
+        query: only this row; the result then has one query.
 
     Returns:
         (..., query, 4) in the order of `SHARES`, each from 0 to 1, together the row's sum.
     """
-    tokens = weights.shape[-1]
-    query, key = np.arange(tokens)[:, None], np.arange(tokens)[None, :]
-    own = query == key
-    to_special = special[None, :] & ~own
-    kinds = (~special[None, :] & (key < query), ~special[None, :] & (key > query), own, to_special)
-    exact = np.asarray(weights, dtype=np.float64)
+    key = np.arange(weights.shape[-1])[None, :]
+    row = key.T if query is None else np.array([[query]])
+    own = row == key
+    ordinary = ~special[None, :]
+    kinds = (ordinary & (key < row), ordinary & (key > row), own, ~ordinary & ~own)
+    exact = np.asarray(weights[..., row[:, 0], :], dtype=np.float64)
     return np.stack([(exact * kind).sum(axis=-1) for kind in kinds], axis=-1)
 
 

@@ -90,7 +90,7 @@ class Model:
     def spell(self, word: str, *, spaced: bool) -> tuple[int, ...]:
         """The ids of the pieces of `word` as they would stand in a text, `spaced` if after white space.
 
-        A vocabulary entry such as `##ing` or `Ġthe` may be given as it is. Nothing if the tokenizer passes over a part.
+        A vocabulary entry such as `##ing` or `Ġthe` may be given as it is. Empty if a part is skipped.
         """
         word = clean_text(word)
         if self.spelling.is_marked(word) and word in self.vocabulary.ids:
@@ -136,7 +136,7 @@ class Model:
         )
 
     def _number_words(self, ids: Ids, word_ids: Sequence[int | None] | None, special: npt.NDArray[np.bool_]) -> Ids:
-        """The tokenizer's words, but Chinese and Japanese pieces, and punctuation among sentence pieces, on their own."""
+        """The tokenizer's words, but Chinese, Japanese and punctuation among sentence pieces on their own."""
         words = np.full(len(ids), -1, dtype=np.int64)
         number, last = -1, object()
         for position, token_id in enumerate(ids):

@@ -293,7 +293,7 @@ class Attention:
 
     def shares(self, query: int) -> Floats64:
         """(layers, heads, 4) shares of one query's attention, in the order of `measures.SHARES`."""
-        return measures.attention_shares(self.weights, self.special)[:, :, query]
+        return measures.attention_shares(self.weights, self.special, query)[:, :, 0]
 
     def shares_frame(self, query: int) -> pd.DataFrame:
         """One row a head: layer and head (zero-based), the four shares, and the entropy in bits."""

@@ -31,7 +31,8 @@ class Spelling:
     def of(cls, pieces: Iterable[str]) -> Spelling:
         """The convention that `pieces` follow, told from their marks."""
         listed = list(pieces)
-        shares = {style: sum(p.startswith(mark) for p in listed) / max(len(listed), 1) for style, mark in _MARKS.items()}
+        total = max(len(listed), 1)
+        shares = {style: sum(piece.startswith(mark) for piece in listed) / total for style, mark in _MARKS.items()}
         style = max(shares, key=lambda s: shares[s])
         return cls(style if shares[style] >= _LEAST_SHARE else "plain")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from traitlets import Any, Bool, HasTraits, Instance, Int, Unicode
 
 from mlm_viz import measures
 from mlm_viz.analysis.filling import MOST_SLOTS, fill_jointly
-from mlm_viz.analysis.prediction import look, prepare
+from mlm_viz.analysis.prediction import Layers, look, prepare
 from mlm_viz.analysis.scoring import sweep_in_parts
 from mlm_viz.errors import MlmVizError
 from mlm_viz.masking import BERT_RATE, Masking, mask_positions, mask_random
@@ -20,6 +20,8 @@ from mlm_viz.strings import say
 from mlm_viz.tokens import Sentence, carry_over, clean_text
 
 log = logging.getLogger(__name__)
+# Without a handler Python would print the traceback under the cell; who wants it sets up logging.
+log.addHandler(logging.NullHandler())
 
 
 class ExplorerState(HasTraits):
@@ -61,7 +63,7 @@ class ExplorerState(HasTraits):
         self._sweeping: Iterator[Sweep] | None = None
         self._take(text)
         if self.sentence is not None:
-            self._guard(lambda: self._set_masking(self._as_masking(masked)))
+            self._set_masking(self._as_masking(masked))
         self._ask()
 
     # --- what a user does ------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ class ExplorerState(HasTraits):
             self._before = {where[p]: slot for p, slot in self._before.items() if p in where}
             self.slot = where.get(old_slot, -1)
             self._set_masking(self._blanks().joined(kept))
-        self._ask()
+            self._ask()
 
     def set_masked(self, masked: Iterable[int | str] | Masking) -> None:
         """Mask these positions or words and no others; typed blanks stay masked.
@@ -96,16 +98,21 @@ class ExplorerState(HasTraits):
             return
         with self.hold_trait_notifications():
             self._set_masking(masking)
-        self._ask()
+            self._ask()
 
-    def set_positions(self, positions: Iterable[int], slot: int) -> None:
-        """Mask these positions and no others, leaving alone how those already chosen were treated; show `slot`."""
+    def set_marks(self, marks: Mapping[int, str], slot: int) -> None:
+        """Mask the marked positions and no others, and show `slot`: what a click on the page does.
+
+        Tokens that are marked as they already were stay replaced or kept. Marks that come too late, on tokens that an
+        edit has taken away, are passed over.
+        """
         if self.sentence is None:
             return
-        wanted = self.sentence.positions_of(positions)
-        known = self.masking.moved({p: p for p in wanted})
+        wanted = [p for p in self.sentence.maskable if p in marks]
+        actions = self.masking.action_at()
+        known = self.masking.moved({p: p for p in wanted if actions.get(p) == marks[p]})
         with self.hold_trait_notifications():
-            self.set_masked(self._as_masking(wanted).joined(known))
+            self._guard(lambda: self.set_masked(self._as_masking(wanted).joined(known)))
             self.select(slot)
 
     def mask_at_random(self, seed: int, rate: float = BERT_RATE) -> None:
@@ -124,7 +131,7 @@ class ExplorerState(HasTraits):
         Raises:
             ValueError: if the model has no such head.
         """
-        if not (0 <= layer < self.model.layers and 0 <= head < self.model.heads):
+        if layer not in range(self.model.layers) or head not in range(self.model.heads):
             raise MlmVizError(say("error.no_such_head", layer=layer, head=head, model=self.model.name))
         with self.hold_trait_notifications():
             self.layer, self.head = layer, head
@@ -193,9 +200,10 @@ class ExplorerState(HasTraits):
             self._look_due = False
 
     def _as_masking(self, masked: Iterable[int | str] | Masking) -> Masking:
-        if isinstance(masked, Masking):
-            return self._blanks().joined(masked)
         assert self.sentence is not None  # noqa: S101 (callers check)
+        if isinstance(masked, Masking):
+            self.sentence.positions_of(masked.positions)
+            return self._blanks().joined(masked)
         return mask_positions(self.sentence, self.model.vocabulary, masked)
 
     def _blanks(self) -> Masking:
@@ -226,11 +234,14 @@ class ExplorerState(HasTraits):
     def _later_work(self) -> bool:
         if self.sentence is None or self.model.refusal is not None:
             return False
-        return self._joint_due() or self._sweep_due()
+        return self.joint_due or self._sweep_due()
 
-    def _joint_due(self) -> bool:
+    @property
+    def joint_due(self) -> bool:
+        """Whether joint fills are wanted that have not been computed yet."""
         masks = [action for action in self.masking.actions if action == "masked"]
-        return self.joint_wanted and self.joint is None and 2 <= len(masks) <= MOST_SLOTS  # noqa: PLR2004
+        wanted = self.joint_wanted and self.model.refusal is None and self.joint is None
+        return wanted and 2 <= len(masks) <= MOST_SLOTS
 
     def _sweep_due(self) -> bool:
         if self.sentence is None or not self.sentence.maskable or not self.surprisal_wanted:
@@ -256,12 +267,10 @@ class ExplorerState(HasTraits):
         self._look_due = False
         if self.sentence is None:
             return
-        layers = "all" if self.attention_wanted else None
-        try:
-            prediction, attention = look(self.model, self.sentence, self.masking, layers=layers)
-        finally:
-            self.stale = False
+        layers: Layers = "all" if self.attention_wanted else None
         with self.hold_trait_notifications():
+            self.stale = False
+            prediction, attention = look(self.model, self.sentence, self.masking, layers=layers)
             self.error = self.model.refusal or ""
             if self._looked_at != (self.sentence, self.masking):
                 self._remember(self.sentence)
@@ -278,7 +287,7 @@ class ExplorerState(HasTraits):
     def _work_later(self) -> None:
         if self.sentence is None:
             return
-        if self._joint_due():
+        if self.joint_due:
             self.joint = fill_jointly(self.model, self.sentence, self.masking)
         elif self._sweep_due():
             if self._sweeping is None:

@@ -13,10 +13,12 @@ _ENGLISH: dict[str, str] = {
     "error.empty": "There is no text to read: type a sentence.",
     "error.no_slot": "There is no slot: write [MASK] or ____ where a word is to be guessed, or mask a token.",
     "error.no_slot_in": "Text number {number} has no slot: write [MASK] or ____ where a word is to be guessed.",
+    "error.not_text": "A text is a string, not {given!r}.",
+    "error.not_a_place": "{given!r} is neither a position nor a word; give whole numbers or words of the text.",
     "error.too_long": "The text has {tokens} tokens, but this model reads at most {limit}: shorten it.",
     "error.unreadable": "The tokenizer of {model} cannot read this text: {why}",
     "error.position": (
-        "Position {position} cannot be masked: give one of an ordinary token, from 0 to {last}, special tokens left out."
+        "Position {position} cannot be masked: give one of an ordinary token, from 0 to {last}, no special one."
     ),
     "error.no_such_word": "{word!r} does not stand in the text as a word or a token.",
     "error.policy": "policy is {policy!r}; it must be one of {allowed}",
@@ -34,6 +36,8 @@ _ENGLISH: dict[str, str] = {
     "error.too_many_slots": "{count} slots are too many to be filled together; the limit is {most}.",
     "error.beam": "beam is {beam} and count is {count}; both must be at least 1.",
     "error.no_such_layer": "Layers {layers} were asked for; {model} has layers 0 to {last}: name at least one of them.",
+    "error.head": "A head is given as a pair (layer, head), both from zero, not as {given!r}.",
+    "error.seed": "seed is {seed!r}; it must be a whole number from 0 to {most}",
     "error.no_such_head": "There is no head ({layer}, {head}) in {model}.",
     "error.vocabulary": (
         "Tokenizer and model do not fit together: the tokenizer knows {tokenizer} tokens, the model {model}."
@@ -50,7 +54,14 @@ _ENGLISH: dict[str, str] = {
     ),
     "error.family": "{name} is of the family {kind!r}, which is not supported; supported are: {known}.",
     "error.tokenizer": "The tokenizer of {name} cannot be read: {why}",
+    "error.no_vocabulary": "The tokenizer of {name} knows no words: the files of its vocabulary are missing.",
     "error.weights": "The weights of {name} cannot be read, the file may be damaged or cut off: {why}",
+    "error.mismatched": "Weights and config of {name} do not fit together; these tensors differ in size: {tensors}.",
+    "error.custom_code": "{name} can only be run by the Python code in its checkpoint; such code is never run here.",
+    "error.weights_with_code": (
+        "The weights of {name} cannot be read: the file is damaged, or holds more than tensors. "
+        "Code in a checkpoint is never run; ask for the weights as safetensors."
+    ),
     "error.missing_body": "The weights of {name} are incomplete: these tensors are missing: {tensors}.",
     "error.missing_head": (
         "{name} has no head for masked tokens, so it cannot predict; these tensors are missing: {tensors}. "
@@ -208,7 +219,8 @@ _ENGLISH: dict[str, str] = {
     "text.model.about": "{family}, {layers} layers x {heads} heads, reads up to {limit} tokens",
     "strip.mask": "[MASK]",
     "strip.title": "{piece} · token {position} · id {id}",
-    "strip.shade.surprisal": "surprisal of each token when it alone is masked, 0 to {most} bits",
+    "strip.shade.surprisal": "surprisal, 0 to {most} bits",
+    "panel.bits": "{bits:.2f} bits",
     "panel.text": "As text",
     "panel.text.hint": "Show the picture as text",
     "prediction.slot": "slot",
@@ -237,14 +249,23 @@ _ENGLISH: dict[str, str] = {
     "joint.alone": "Each slot on its own would say “{fill}”; as a whole that has probability {probability}.",
     "attention.open": "Attention heads",
     "attention.open.hint": "Show where each head looks",
+    "attention.head": "open",
+    "attention.head.value": "layer {layer}, head {head}",
+    "attention.query": "looking from",
+    "attention.query.value": "{label} (token {number})",
+    "attention.left": "to the left",
+    "attention.right": "to the right",
+    "attention.self": "to itself",
+    "attention.special": "to special tokens",
+    "attention.entropy": "entropy",
     "attention.view": "Show",
     "attention.view.matrix": "the whole matrix",
     "attention.view.row": "only the row of the slot",
-    "attention.view.shares": "all heads: left, right, self, special",
-    "attention.special": "Special tokens",
-    "attention.special.show": "shown",
-    "attention.special.hide": "hidden",
-    "attention.special.renormalise": "hidden, rows rescaled to 100 %",
+    "attention.view.shares": "shares: left, right, self, special",
+    "attention.specials": "Special tokens",
+    "attention.specials.show": "shown",
+    "attention.specials.hide": "hidden",
+    "attention.specials.renormalise": "hidden, rows rescaled to 100 %",
     "attention.bertviz": "bertviz",
     "attention.bertviz.off": "off",
     "attention.bertviz.head": "head view",
@@ -284,4 +305,5 @@ def say(key: str, /, **values: Any) -> str:
 
 def section(prefix: str) -> dict[str, str]:
     """All strings whose key starts with `prefix.`, keyed by what follows: what a front-end part is handed."""
-    return {key[len(prefix) + 1 :]: value for key, value in LANGUAGES[_language].items() if key.startswith(prefix + ".")}
+    start = prefix + "."
+    return {key.removeprefix(start): value for key, value in LANGUAGES[_language].items() if key.startswith(start)}

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
+from operator import index
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,13 @@ _BLANK_GLYPHS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 def clean_text(text: str) -> str:
-    """`text` with what cannot travel (lone surrogates, NUL) replaced by U+FFFD, nothing else changed."""
+    """`text` with what cannot travel (lone surrogates, NUL) replaced by U+FFFD, nothing else changed.
+
+    Raises:
+        TextError: if it is not a string.
+    """
+    if not isinstance(text, str):
+        raise TextError(say("error.not_text", given=text))
     return _SURROGATE.sub("\ufffd", text).replace("\0", "\ufffd")
 
 
@@ -167,11 +174,15 @@ class Sentence:
             WordError: for a word that does not stand in the text.
         """
         found: set[int] = set()
-        for item in [what] if isinstance(what, str) else what:
-            found.update(self._find_word(item) if isinstance(item, str) else (self._check(int(item)),))
+        for item in what if isinstance(what, Iterable) and not isinstance(what, str) else [what]:
+            found.update(self._find_word(item) if isinstance(item, str) else (self._check(item),))
         return tuple(sorted(found))
 
     def _check(self, position: int) -> int:
+        try:
+            position = index(position)
+        except TypeError as problem:
+            raise TextError(say("error.not_a_place", given=position)) from problem
         if not 0 <= position < len(self) or self.special[position]:
             raise TextError(say("error.position", position=position, last=len(self) - 1))
         return position

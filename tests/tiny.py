@@ -57,7 +57,7 @@ def _greedy(mask: str) -> AddedToken:
 
 
 def _unigram(specials: list[str]) -> list[tuple[str, float]]:
-    scored = {special: 0.0 for special in specials}
+    scored = dict.fromkeys(specials, 0.0)
     scored |= {f"▁{word}": -3.0 for word in WORDS} | {"▁今天": -4.0, "天气": -4.0, "▁": -4.5}
     scored |= dict.fromkeys(HAN, -5.0) | dict.fromkeys(MARKS, -5.0) | dict.fromkeys(ENDINGS, -4.0)
     scored |= {c: -9.0 for c in string.ascii_letters if c not in scored}
@@ -65,7 +65,9 @@ def _unigram(specials: list[str]) -> list[tuple[str, float]]:
 
 
 def xlm_roberta(_folder: Path) -> Any:
-    return hf.XLMRobertaTokenizer(vocab=_unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"]), mask_token=_greedy("<mask>"))
+    return hf.XLMRobertaTokenizer(
+        vocab=_unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"]), mask_token=_greedy("<mask>")
+    )
 
 
 def albert(_folder: Path) -> Any:

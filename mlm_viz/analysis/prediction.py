@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from mlm_viz.errors import TextError, WordError
 from mlm_viz.loading import load
@@ -21,17 +22,24 @@ ModelLike = Model | str | Path | None
 Masked = Iterable[int | str] | Masking
 Layers = Sequence[int] | Literal["all"] | None
 
+# A batch is kept to so many tokens, for the cache of the processor.
+TOKENS_A_BATCH = 2048
+# So many tokens of padding cost about as much as a pass of its own, with 4 layers of 256 as with 12 of 768.
+_PADDING_A_BATCH = 32
+
 
 @overload
 def predict(text: str, model: ModelLike = None, masked: Masked = ()) -> Prediction: ...
 @overload
-def predict(text: Sequence[str], model: ModelLike = None) -> list[Prediction]: ...
-def predict(text: str | Sequence[str], model: ModelLike = None, masked: Masked = ()) -> Prediction | list[Prediction]:
+def predict(text: list[str] | tuple[str, ...], model: ModelLike = None) -> list[Prediction]: ...
+def predict(
+    text: str | list[str] | tuple[str, ...], model: ModelLike = None, masked: Masked = ()
+) -> Prediction | list[Prediction]:
     """The distribution at every slot of a text.
 
     Args:
         text: a text with blanks (`[MASK]`, the model's mask token, or `____`), or a list of such texts, which are run
-            in batches of equal length.
+            in batches of like length.
         model: a loaded model, or anything `load` takes; the bundled one by default.
         masked: for a single text, what to mask besides its blanks: positions, words of the text, or a `Masking`.
 
@@ -126,16 +134,16 @@ def _predict_many(texts: list[str], model: Model) -> list[Prediction]:
 def look_many(model: Model, prepared: Sequence[tuple[Sentence, Masking]]) -> list[Prediction]:
     """The predictions of many prepared texts, each with at least one slot, in the order given.
 
-    Texts of the same number of tokens share a pass: no padding, so each gets the numbers it would get alone.
+    Texts of like length share a pass, the shorter ones padded. Nothing looks at the padding, so that each text gets
+    the numbers it would get alone, but for rounding.
     """
-    by_length: dict[int, list[int]] = {}
-    for number, (sentence, _) in enumerate(prepared):
-        by_length.setdefault(len(sentence), []).append(number)
+    # Where the mask goes past the backbone, parts of it would take padding for text.
+    padding = 0 if model.family.mask_at_layers else _PADDING_A_BATCH
     found: dict[int, Prediction] = {}
-    for numbers in by_length.values():
-        ids = np.stack([prepared[n][1].apply(prepared[n][0].ids) for n in numbers])
+    for numbers in _batches([len(sentence) for sentence, _ in prepared], padding):
+        ids, allowed = _padded([prepared[n][1].apply(prepared[n][0].ids) for n in numbers])
         slots = np.array([(row, p) for row, n in enumerate(numbers) for p in prepared[n][1].positions], dtype=np.int64)
-        log2_probs = model.forward(ids, slots=slots).log2_probs
+        log2_probs = model.forward(ids, slots=slots, allowed=allowed).log2_probs
         assert log2_probs is not None  # noqa: S101 (slots were asked for)
         for row, number in enumerate(numbers):
             sentence, masking = prepared[number]
@@ -143,6 +151,35 @@ def look_many(model: Model, prepared: Sequence[tuple[Sentence, Masking]]) -> lis
             scorer = WordScoring(model, sentence, masking)
             found[number] = Prediction(sentence, masking, own, model.vocabulary, model.name, scorer)
     return [found[number] for number in range(len(prepared))]
+
+
+def _batches(lengths: Sequence[int], padding: int) -> Iterator[list[int]]:
+    """Numbers of the texts that share a pass, the longest first, with at most `padding` tokens of padding a batch."""
+    batch: list[int] = []
+    padded = 0
+    for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
+        longest = lengths[batch[0]] if batch else lengths[number]
+        padded += longest - lengths[number]
+        if batch and (padded > padding or (len(batch) + 1) * longest > TOKENS_A_BATCH):
+            yield batch
+            batch, padded = [], 0
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def _padded(rows: Sequence[Ids]) -> tuple[Ids, npt.NDArray[np.bool_] | None]:
+    """Rows as one array (rows, longest), and where a query may look: everywhere (None), or not at what was filled in.
+
+    A row is filled up with its own last token: any token will do, and this needs none that stands for padding.
+    """
+    lengths = np.array([len(row) for row in rows])
+    longest = int(lengths.max())
+    ids = np.stack([np.pad(row, (0, longest - len(row)), mode="edge") for row in rows])
+    if lengths.min() == longest:
+        return ids, None
+    real = np.arange(longest) < lengths[:, None]  # (rows, key)
+    return ids, np.repeat(real[:, None, None, :], longest, axis=2)
 
 
 @dataclass(frozen=True, eq=False)

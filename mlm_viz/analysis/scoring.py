@@ -8,7 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from mlm_viz import measures
-from mlm_viz.analysis.prediction import ModelLike, prepare
+from mlm_viz.analysis.prediction import TOKENS_A_BATCH, ModelLike, prepare
 from mlm_viz.errors import TextError
 from mlm_viz.loading import load
 from mlm_viz.model import Model
@@ -16,8 +16,7 @@ from mlm_viz.results import Sweep
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids, Sentence
 
-# A batch is kept to so many tokens (for the cache of the processor) and so many probabilities (64 MB of them).
-_TOKENS_A_BATCH = 2048
+# A batch is kept to so many probabilities too (64 MB of them).
 _PROBABILITIES_A_BATCH = 16_000_000
 
 
@@ -38,7 +37,7 @@ def sweep(text: str, model: ModelLike = None, *, progress: bool = True) -> Sweep
     with tqdm(
         total=len(sentence.maskable), delay=1, disable=not progress, desc=say("sweep.progress"), leave=False
     ) as bar:
-        for partial in sweep_in_parts(model, sentence):  # noqa: B007 (the last one is the whole)
+        for partial in sweep_in_parts(model, sentence):
             bar.update(len(partial.positions) - bar.n)
     return partial
 
@@ -62,7 +61,7 @@ def sweep_in_parts(model: Model, sentence: Sentence) -> Iterator[Sweep]:
 
 
 def _chunks(positions: Ids, tokens: int, vocabulary: int) -> Iterator[Ids]:
-    rows = max(1, min(_TOKENS_A_BATCH // tokens, _PROBABILITIES_A_BATCH // vocabulary))
+    rows = max(1, min(TOKENS_A_BATCH // tokens, _PROBABILITIES_A_BATCH // vocabulary))
     yield from np.array_split(positions, -(-len(positions) // rows))
 
 

@@ -20,8 +20,8 @@ Kind = Literal["guess", "original", "extra"]
 _KINDS: tuple[Kind, ...] = ("guess", "original", "extra")
 _ROW = 31  # pixels
 _GAP = 0.3  # rows between the best tokens and those that are shown besides
-_LABEL_EMS = 11.5
-_MARGINS = {"left": 206, "right": 132, "top": 60, "bottom": 58}
+_LABEL_EMS = 10.5
+_MARGINS = {"left": 190, "right": 132, "top": 60, "bottom": 58}
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def prediction_bars(
 ) -> go.Figure:
     """The `k` most probable tokens at a slot, best on top, the original word marked.
 
-    The traces are always the same: ghost, guesses, original, words asked for, values, and a layer to point at. The height depends on `k` and the
-    number of `extra` words only.
+    The traces are always the same: ghost, guesses, original, words asked for, values, and a layer to point at. The
+    height depends on `k` and the number of `extra` words only.
 
     Args:
         slot: the distribution.
@@ -151,7 +151,8 @@ def _tick(row: Row, ink: Colours) -> str:
     if row.kind == "guess":
         return labels.markup(row.score.word, _LABEL_EMS)
     place = f"#{row.score.rank:,}"
-    word = labels.markup(row.score.word, _LABEL_EMS - 1.2 - labels.ems(place))
+    room = (_LABEL_EMS - 2 - labels.ems(place)) / 1.1  # less the mark; bold is wider
+    word = labels.markup(row.score.word, room)
     shade, mark = (ink.original_ink, "✓") if row.kind == "original" else (ink.text, "+")
     return f'<b><span style="color:{shade}">{mark} {word}</span></b> {place}'
 
@@ -161,7 +162,7 @@ def _ghost(rows: Sequence[Row], name: str, ink: Colours) -> go.Bar:
     return go.Bar(
         x=[row.before for row in drawn],
         y=[row.y for row in drawn],
-        name=labels.markup(name, 16),
+        name=labels.markup(name, 8),
         showlegend=bool(drawn),
         orientation="h",
         width=0.94,

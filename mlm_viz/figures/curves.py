@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 
 from mlm_viz.figures import labels, theme
 from mlm_viz.figures.theme import Colours
-from mlm_viz.results import Floats64
+from mlm_viz.results import AccuracyCurve
 from mlm_viz.strings import say
 
 _MARGINS = {"left": 88, "right": 28, "top": 60, "bottom": 64}
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """One line with its confidence band.
-
-    Attributes:
-        name: what the legend calls it.
-        rates: (points,) share of the tokens masked, from 0 to 1, rising.
-        accuracy: (points,) share of the masked tokens that were guessed right, from 0 to 1.
-        low: (points,) lower end of the confidence interval.
-        high: (points,) upper end.
-    """
-
-    name: str
-    rates: Floats64
-    accuracy: Floats64
-    low: Floats64
-    high: Floats64
-
-
-def accuracy_curve(curves: Sequence[Curve], *, dark: bool = False) -> go.Figure:
+def accuracy_curve(curves: Sequence[AccuracyCurve], *, dark: bool = False) -> go.Figure:
     """Accuracy against the share that is masked: for each curve a shaded band, then its line.
 
     Raises:
@@ -56,7 +36,7 @@ def accuracy_curve(curves: Sequence[Curve], *, dark: bool = False) -> go.Figure:
     return figure
 
 
-def _band(curve: Curve, number: int, ink: Colours) -> go.Scatter:
+def _band(curve: AccuracyCurve, number: int, ink: Colours) -> go.Scatter:
     return go.Scatter(
         x=np.concatenate([curve.rates, curve.rates[::-1]]),
         y=np.concatenate([curve.high, curve.low[::-1]]),
@@ -70,7 +50,7 @@ def _band(curve: Curve, number: int, ink: Colours) -> go.Scatter:
     )
 
 
-def _line(curve: Curve, number: int, ink: Colours) -> go.Scatter:
+def _line(curve: AccuracyCurve, number: int, ink: Colours) -> go.Scatter:
     dash, symbol = theme.LINES[number]
     colour = ink.series[number]
     rows = zip(curve.rates, curve.accuracy, curve.low, curve.high, strict=True)

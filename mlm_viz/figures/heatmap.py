@@ -97,7 +97,7 @@ def _cells(weights: Floats32, names: list[str], ink: Colours, gap: int) -> go.He
         xgap=gap,
         ygap=gap,
         hoverongaps=False,
-        hovertemplate="%{y} → %{x}: %{z:.3p}<extra></extra>",
+        hovertemplate="%{y} → %{x}: %{z:.2%}<extra></extra>",
     )
 
 

@@ -17,6 +17,7 @@ _NARROW = frozenset("fijlrtI.,:;!|'`()[]{}- ")
 _WIDE = frozenset("mwMW@%&⟨⟩")
 _TOPS = (0.1, 0.25, 0.5, 1.0)
 _HOVER_EMS = 40.0
+_MARKS = 4
 
 
 def ems(text: str) -> float:
@@ -37,15 +38,19 @@ def _ems_of(char: str) -> float:
 
 
 def short(text: str, most: float) -> str:
-    """`text` cut to at most `most` font sizes wide, with an ellipsis where something was cut."""
-    # A character without width is no way round the limit: a hundred accents on one letter are cut as well.
-    limit = int(most * 4)
-    if ems(text) <= most and len(text) <= limit:
-        return text
-    kept, room = 0, most - 1.0
-    while kept < min(len(text), limit) and (room := room - _ems_of(text[kept])) >= 0:
+    """`text` cut to at most `most` font sizes wide, with an ellipsis where something was cut.
+
+    It is also cut where more than `_MARKS` marks without width stand on one letter, for they would tower over the page.
+    """
+    fits = ems(text) <= most
+    kept, room, marks = 0, most if fits else most - 1.0, 0
+    for char in text:
+        width = _ems_of(char)
+        room, marks = room - width, 0 if width else marks + 1
+        if marks > _MARKS or (room < 0 and not fits):
+            break
         kept += 1
-    return text[:kept].rstrip("\u200d") + "…"
+    return text if kept == len(text) else text[:kept].rstrip("\u200d") + "…"
 
 
 def markup(text: str, most: float = _HOVER_EMS) -> str:
@@ -138,7 +143,7 @@ def token_axis(
     texts = [f'<span style="color:{inks[i]}">{markup(labels[i], most * SIZE / size)}</span>' for i in shown]
     common: dict[str, Any] = {
         "tickmode": "array",
-        "tickvals": list(range(len(labels))),
+        "tickvals": list(shown),
         "ticktext": texts,
         "showgrid": False,
     }

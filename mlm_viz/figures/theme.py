@@ -138,7 +138,7 @@ def layout(ink: Colours, height: int, *, left: int, right: int, top: int, bottom
             "yref": "container",
             "yanchor": "top",
             "bgcolor": "rgba(0,0,0,0)",
-            "font": {"size": SIZE, "color": ink.text},
+            "font": {"size": SIZE - 1, "color": ink.text},
             "traceorder": "normal",
             "itemclick": False,
             "itemdoubleclick": False,

@@ -6,18 +6,22 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 
+from mlm_viz import measures
 from mlm_viz.figures.attention import attention_heatmap, attention_row, attention_shares, attention_text
-from mlm_viz.figures.update import refresh
+from mlm_viz.figures.labels import percent
 from mlm_viz.results import Attention
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
-from mlm_viz.widgets.bertviz import bertviz_frame
+from mlm_viz.widgets.bertviz import View, bertviz_frame, fits
 from mlm_viz.widgets.heads import HeadGrid, thumbnails
-from mlm_viz.widgets.markup import html, line, plain, row
-from mlm_viz.widgets.prediction_panel import QUIET
+from mlm_viz.widgets.live_figure import LiveFigure
+from mlm_viz.widgets.markup import discard, facts, html, line, plain, row
+from mlm_viz.widgets.prediction_panel import as_text_button
 
 _VIEWS = ("matrix", "row", "shares")
 _SPECIALS = ("show", "hide", "renormalise")
+# With more heads than these, the shares of one layer are shown: a bar each would make a page of its own.
+_MOST_SHARES = 24
 _BERTVIZ = ("off", "head", "model")
 
 
@@ -27,18 +31,23 @@ class AttentionPanel(widgets.VBox):
     def __init__(self, state: ExplorerState) -> None:
         self.state = state
         self.dark = False
-        self.figures: dict[str, go.FigureWidget] = {}
+        self._live: dict[str, LiveFigure] = {}
         self.opener = widgets.ToggleButton(
-            state.attention_wanted, description=say("attention.open"), tooltip=say("attention.open.hint"), icon="th"
+            state.attention_wanted,
+            description=say("attention.open"),
+            tooltip=say("attention.open.hint"),
+            icon="th",
+            layout=widgets.Layout(width="auto"),
         )
         self.grid = HeadGrid(selected=[state.layer, state.head])
         self.view = _choice("attention.view", _VIEWS)
-        self.special = _choice("attention.special", _SPECIALS)
+        self.special = _choice("attention.specials", _SPECIALS)
         self.bertviz = _choice("attention.bertviz", _BERTVIZ)
+        self.nothing = html(line(say("attention.nothing"), "hint", role="status"))
         self.stage = widgets.Box(layout=widgets.Layout(width="100%"))
         self.stage.add_class("mlmviz-stage")
         self.summary = html(css_class="mlmviz-numbers")
-        self.as_text = widgets.ToggleButton(description=say("panel.text"), tooltip=say("panel.text.hint"), icon="list")
+        self.as_text = as_text_button()
         self.text = html()
         self.frame = widgets.Box(layout=widgets.Layout(width="100%"))
         self.body = widgets.VBox(layout=widgets.Layout(width="100%", display="none"))
@@ -60,7 +69,7 @@ class AttentionPanel(widgets.VBox):
             control.observe(self.draw, "value")
         self.as_text.observe(self._draw_words, "value")
         self.bertviz.observe(self._draw_frame, "value")
-        state.observe(self.draw, ["attention", "layer", "head", "slot"])
+        state.observe(self.draw, ["attention", "layer", "head", "slot", "error"])
         state.observe(lambda change: setattr(self.opener, "value", change["new"]), "attention_wanted")
         state.observe(lambda change: setattr(self.grid, "stale", change["new"]), "stale")
 
@@ -88,12 +97,13 @@ class AttentionPanel(widgets.VBox):
         return slot if self.special.value == "show" else int(np.count_nonzero(~attention.special[:slot]))
 
     def draw(self, _change: object = None) -> None:
-        """Bring the pictures up to date; nothing is drawn while the panel is closed."""
-        if not self.opener.value:
+        """Bring the pictures up to date; nothing is drawn while the panel is closed or new attention is on its way."""
+        if not self.opener.value or self.state.stale:
             return
         attention = self.shown
         if attention is None:
-            self.stage.children = [html(line(say("attention.nothing"), "hint", role="status"))]
+            if self.state.sentence is None:
+                self._draw_nothing()
             return
         cells, shape = thumbnails(attention.weights)
         with self.grid.hold_sync():
@@ -103,47 +113,80 @@ class AttentionPanel(widgets.VBox):
         self._draw_words()
         self._draw_frame()
 
+    def _draw_nothing(self) -> None:
+        with self.grid.hold_sync():
+            self.grid.thumbnails, self.grid.shape = b"", [0, 0, 0, 0]
+        self.summary.value = self.text.value = ""
+        self.stage.children = (self.nothing,)
+        self._draw_frame()
+
+    @property
+    def figure(self) -> go.Figure | None:
+        """The picture that was last shown; None before there was any."""
+        live = self._live.get(self.view.value)
+        return None if live is None else live.latest
+
     def _figure(self, attention: Attention) -> go.Figure:
         layer, head, query = self.state.layer, self.state.head, self._query()
         if self.view.value == "row":
             return attention_row(attention, layer, head, query, dark=self.dark)
         if self.view.value == "shares":
-            return attention_shares(attention, query, dark=self.dark)
+            few = self.state.model.layers * attention.heads <= _MOST_SHARES
+            return attention_shares(attention, query, layer=None if few else layer, dark=self.dark)
         slot = query if self.state.slot >= 0 else None
         return attention_heatmap(attention, layer, head, slot=slot, dark=self.dark)
 
     def _show(self, name: str, figure: go.Figure) -> None:
-        known = self.figures.get(name)
+        known = self._live.get(name)
         if known is None:
-            known = self.figures[name] = go.FigureWidget(figure)
-            known._config = known._config | QUIET  # noqa: SLF001 (plotly offers no public way)
+            known = self._live[name] = LiveFigure(figure)
         else:
-            refresh(known, figure)
+            known.present(figure)
         if self.stage.children != (known,):
-            self.stage.children = [known]
+            self.stage.children = (known,)
 
     def _draw_words(self, _change: object = None) -> None:
         attention = self.shown
         if attention is None:
             return
         layer, head, query = self.state.layer, self.state.head, self._query()
-        words = attention_text(attention, layer, head, query)
-        self.summary.value = line(words.splitlines()[0], "quiet", role="status") if words else ""
-        self.text.value = plain(words) if self.as_text.value else ""
+        self.summary.value = facts(_summary(attention, layer, head, query))
+        self.text.value = plain(attention_text(attention, layer, head, query)) if self.as_text.value else ""
 
     def _draw_frame(self, _change: object = None) -> None:
-        """bertviz's page is large: it comes as a new widget, since a notebook server may hold back a large update."""
+        """As a new widget each time: a notebook server may hold back an update of that size, but not a new widget."""
         old = self.frame.children
         attention = self.shown
         if self.bertviz.value == "off" or attention is None:
-            self.frame.children = []
+            self.frame.children = ()
         else:
-            markup = bertviz_frame(
-                attention.weights, attention.labels, view=self.bertviz.value, layer=self.state.layer, dark=self.dark
-            )
-            self.frame.children = [html(markup)]
+            markup = self._bertviz_markup(attention)
+            if old and old[0].value == markup:
+                return
+            self.frame.children = (html(markup),)
         for widget in old:
-            widget.close()
+            discard(widget)
+
+    def _bertviz_markup(self, attention: Attention) -> str:
+        """All heads of the layer that is open; of a long text only the head that is open."""
+        view: View = self.bertviz.value
+        heads = None if fits(view, attention.labels, attention.heads) else [self.state.head]
+        return bertviz_frame(
+            attention.weights, attention.labels, view=view, layer=self.state.layer, heads=heads, dark=self.dark
+        )
+
+
+def _summary(attention: Attention, layer: int, head: int, query: int) -> list[tuple[str, str]]:
+    """Which head is open, and where the query's attention goes in it."""
+    index = attention.layers.index(layer)
+    shares = attention.shares(query)[index, head]
+    spread = measures.attention_entropy(attention.weights[index, head, query])
+    return [
+        (say("attention.head"), say("attention.head.value", layer=layer + 1, head=head + 1)),
+        (say("attention.query"), say("attention.query.value", label=attention.labels[query], number=query + 1)),
+        *((say(f"attention.{name}"), percent(share)) for name, share in zip(measures.SHARES, shares, strict=True)),
+        (say("attention.entropy"), say("panel.bits", bits=float(spread))),
+    ]
 
 
 def _choice(key: str, values: tuple[str, ...]) -> widgets.Dropdown:

@@ -155,6 +155,11 @@ def frame_bytes(view: View, labels: Sequence[str], heads: int) -> int:
     return _fixed_bytes(view) + drawn + texts
 
 
+def fits(view: View, labels: Sequence[str], heads: int) -> bool:
+    """Whether `heads` heads over `labels` can be drawn without freezing the tab."""
+    return frame_bytes(view, labels, heads) <= MAX_BYTES and heads * len(labels) ** 2 <= MAX_LINES
+
+
 def _check(
     weights: NDArray[np.floating[Any]], labels: Sequence[str], view: View, layer: int, heads: Sequence[int] | None
 ) -> list[int]:
@@ -175,10 +180,10 @@ def _check(
 
 def _check_size(view: View, labels: Sequence[str], heads: int) -> None:
     """Raises `BertvizError` with the sentence to show if the page would freeze the tab."""
+    if fits(view, labels, heads):
+        return
     tokens = len(labels)
     size, lines = frame_bytes(view, labels, heads), heads * tokens * tokens
-    if size <= MAX_BYTES and lines <= MAX_LINES:
-        return
     sentence = say(
         "bertviz.too_large",
         view=view,

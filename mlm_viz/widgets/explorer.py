@@ -9,16 +9,18 @@ from typing import Any
 import ipywidgets as widgets
 
 from mlm_viz.analysis.prediction import Masked, ModelLike
+from mlm_viz.errors import MlmVizError, TextError
 from mlm_viz.loading import load
 from mlm_viz.masking import Masking
 from mlm_viz.model import Model
 from mlm_viz.results import Attention, JointFills, Prediction, SlotPrediction, Sweep
 from mlm_viz.state import ExplorerState
+from mlm_viz.strings import say
 from mlm_viz.widgets.attention_panel import AttentionPanel
 from mlm_viz.widgets.markup import html
 from mlm_viz.widgets.prediction_panel import PredictionPanel
 from mlm_viz.widgets.strip_panel import StripPanel
-from mlm_viz.widgets.text_panel import TextPanel
+from mlm_viz.widgets.text_panel import MOST_SEED, TextPanel
 
 _CSS = Path(__file__).parent / "explorer.css"
 
@@ -80,6 +82,8 @@ class Explorer(widgets.VBox):
 
     @slot.setter
     def slot(self, position: int) -> None:
+        if position != -1 and position not in self.masked:
+            raise TextError(say("error.not_a_slot", position=position, slots=list(self.masked)))
         self.state.select(position)
 
     @property
@@ -89,7 +93,11 @@ class Explorer(widgets.VBox):
 
     @head.setter
     def head(self, layer_and_head: tuple[int, int]) -> None:
-        self.state.show_head(*layer_and_head)
+        match layer_and_head:
+            case (layer, head):
+                self.state.show_head(layer, head)
+            case _:
+                raise MlmVizError(say("error.head", given=layer_and_head))
 
     @property
     def prediction(self) -> Prediction | None:
@@ -148,7 +156,13 @@ class Explorer(widgets.VBox):
         self.state.set_masked(())
 
     def mask_at_random(self, seed: int = 0) -> None:
-        """Choose 15 % of the tokens as training does."""
+        """Choose 15 % of the tokens as training does.
+
+        Raises:
+            ValueError: if the seed is no whole number from 0 to 9999.
+        """
+        if seed not in range(MOST_SEED + 1):
+            raise MlmVizError(say("error.seed", seed=seed, most=MOST_SEED))
         self.text_panel.seed.value = seed
         self.state.mask_at_random(seed)
 

@@ -10,10 +10,8 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
+from mlm_viz.figures.theme import ATTENTION
 from mlm_viz.strings import section
-
-# Dark to light with rising lightness and no red against green, so it reads in greyscale and with any colour vision.
-COLOURS = ("#0a1a3f", "#2b4272", "#5f6877", "#938c72", "#cbb356", "#fde97a")
 
 
 def thumbnails(weights: NDArray[np.floating[Any]], most: int = 64) -> tuple[bytes, list[int]]:
@@ -59,7 +57,7 @@ class HeadGrid(anywidget.AnyWidget):
     thumbnails = traitlets.Bytes(b"").tag(sync=True)
     shape = traitlets.List(traitlets.Int(min=0), [0, 0, 0, 0], minlen=4, maxlen=4).tag(sync=True)
     selected = traitlets.List(traitlets.Int(min=0), [0, 0], minlen=2, maxlen=2).tag(sync=True)
-    colours = traitlets.List(traitlets.Unicode(), list(COLOURS), minlen=2).tag(sync=True)
+    colours = traitlets.List(traitlets.Unicode(), list(ATTENTION), minlen=2).tag(sync=True)
     stale = traitlets.Bool(False).tag(sync=True)
     strings = traitlets.Dict().tag(sync=True)
 

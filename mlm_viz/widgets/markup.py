@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import ipywidgets as widgets
+from traitlets import Unicode, validate
 
 from mlm_viz.escape import escape
+from mlm_viz.tokens import clean_text
 
 
 def line(text: str, kind: str = "line", role: str = "") -> str:
@@ -49,3 +51,28 @@ def row(children: Sequence[widgets.Widget], css_class: str = "mlmviz-row") -> wi
     box = widgets.Box(list(children), layout=widgets.Layout(flex_flow="row wrap", align_items="center", width="100%"))
     box.add_class(css_class)
     return box
+
+
+def discard(widget: widgets.DOMWidget) -> None:
+    """Close a widget that is not needed any more, and the two that came with it: closing leaves those behind."""
+    for part in (widget.layout, getattr(widget, "style", None), widget):
+        if part is not None:
+            part.close()
+
+
+class _Typed(widgets.ValueWidget):
+    """A text that is typed: cleaned, and not echoed as it came, since a lone surrogate cannot be sent back."""
+
+    value = Unicode().tag(sync=True, echo_update=False)
+
+    @validate("value")
+    def _clean(self, proposal: dict[str, str]) -> str:
+        return clean_text(proposal["value"])
+
+
+class TextBox(_Typed, widgets.Textarea):
+    """Several lines of text."""
+
+
+class TextLine(_Typed, widgets.Text):
+    """One line of text."""

@@ -6,15 +6,14 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 
 from mlm_viz.figures.bars import prediction_bars, prediction_text
-from mlm_viz.figures.update import refresh
+from mlm_viz.figures.labels import percent
 from mlm_viz.results import WordScore
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
-from mlm_viz.widgets.markup import facts, html, line, plain, row, table
-from mlm_viz.widgets.numbers import bits, percent
+from mlm_viz.widgets.live_figure import LiveFigure
+from mlm_viz.widgets.markup import TextLine, facts, html, line, plain, row, table
 
 BARS = 10
-QUIET = {"displayModeBar": False, "displaylogo": False, "responsive": True}
 
 
 class PredictionPanel(widgets.VBox):
@@ -23,14 +22,18 @@ class PredictionPanel(widgets.VBox):
     def __init__(self, state: ExplorerState) -> None:
         self.state = state
         self.dark = False
-        self.figure: go.FigureWidget | None = None
+        self._live: LiveFigure | None = None
         self.numbers = html(css_class="mlmviz-numbers")
+        self.nothing = html()
         self.stage = widgets.Box(layout=widgets.Layout(width="100%"))
         self.stage.add_class("mlmviz-stage")
         self.pin = widgets.ToggleButton(
-            description=say("prediction.pin"), tooltip=say("prediction.pin.hint"), icon="thumb-tack"
+            description=say("prediction.pin"),
+            tooltip=say("prediction.pin.hint"),
+            icon="thumb-tack",
+            layout=widgets.Layout(width="auto"),
         )
-        self.word = widgets.Text(
+        self.word = TextLine(
             description=say("prediction.word"),
             placeholder=say("prediction.word.hint"),
             continuous_update=False,
@@ -39,7 +42,7 @@ class PredictionPanel(widgets.VBox):
         )
         self.answer = html(css_class="mlmviz-answer")
         self.answer.layout.width, self.answer.layout.flex = "auto", "1 1 20em"
-        self.as_text = widgets.ToggleButton(description=say("panel.text"), tooltip=say("panel.text.hint"), icon="list")
+        self.as_text = as_text_button()
         self.text = html()
         self.joint = html()
         super().__init__(
@@ -51,7 +54,7 @@ class PredictionPanel(widgets.VBox):
 
     def _watch(self) -> None:
         state = self.state
-        state.observe(self.draw, ["prediction", "slot", "baseline", "error"])
+        state.observe(self.draw, ["prediction", "slot", "baseline", "error", "stale"])
         state.observe(self._draw_answer, ["word_score", "word_error", "slot"])
         state.observe(self._draw_joint, ["joint", "masking", "prediction"])
         state.observe(self._draw_stale, "stale")
@@ -71,22 +74,28 @@ class PredictionPanel(widgets.VBox):
             self.state.unpin()
 
     def draw(self, _change: object = None) -> None:
-        """Bring the bars and the numbers up to date."""
+        """Bring the bars and the numbers up to date; while new ones are on their way the old ones stay."""
+        if self.state.stale:
+            return
         slot = self.state.shown
         self.numbers.value = facts(self._facts())
         self._draw_text()
         if slot is None:
-            self.stage.children = [html(line(self._why_nothing(), "hint", role="status"))]
+            self.nothing.value = line(self._why_nothing(), "hint", role="status")
+            self.stage.children = (self.nothing,)
             return
         bars = prediction_bars(slot, k=BARS, before=self.state.before, before_name=self._before_name(), dark=self.dark)
-        if self.figure is None:
-            self.figure = go.FigureWidget(bars)
-            self.figure._config = self.figure._config | QUIET  # noqa: SLF001 (plotly offers no public way)
-            self.figure.layout.autosize = True
+        if self._live is None:
+            self._live = LiveFigure(bars)
         else:
-            refresh(self.figure, bars)
-        if self.stage.children != (self.figure,):
-            self.stage.children = [self.figure]
+            self._live.present(bars)
+        if self.stage.children != (self._live,):
+            self.stage.children = (self._live,)
+
+    @property
+    def figure(self) -> go.Figure | None:
+        """The bars that were last shown; None before there were any."""
+        return None if self._live is None else self._live.latest
 
     def _why_nothing(self) -> str:
         if self.state.model.refusal is not None or self.state.sentence is None:
@@ -111,11 +120,13 @@ class PredictionPanel(widgets.VBox):
         found.append(
             (
                 say("prediction.entropy"),
-                say("prediction.entropy.value", bits=bits(slot.entropy), words=round(2**slot.entropy)),
+                say(
+                    "prediction.entropy.value", bits=say("panel.bits", bits=slot.entropy), words=round(2**slot.entropy)
+                ),
             )
         )
         if self.state.baseline is not None and self.state.divergence is not None:
-            found.append((say("prediction.divergence"), bits(self.state.divergence)))
+            found.append((say("prediction.divergence"), say("panel.bits", bits=self.state.divergence)))
         return found
 
     def _draw_text(self) -> None:
@@ -134,7 +145,8 @@ class PredictionPanel(widgets.VBox):
     def _draw_joint(self, _change: object = None) -> None:
         joint = self.state.joint
         if joint is None:
-            self.joint.value = ""
+            if not self.state.joint_due:
+                self.joint.value = ""
             return
         head = [*(say("prediction.slot.number", number=n + 1) for n in range(len(joint.positions)))]
         rows = [
@@ -151,9 +163,19 @@ class PredictionPanel(widgets.VBox):
         act("mlmviz-stale")
 
 
+def as_text_button() -> widgets.ToggleButton:
+    """The button that shows a picture as text."""
+    return widgets.ToggleButton(
+        description=say("panel.text"),
+        tooltip=say("panel.text.hint"),
+        icon="list",
+        layout=widgets.Layout(width="auto"),
+    )
+
+
 def _score_facts(score: WordScore) -> list[tuple[str, str]]:
     return [
         (say("prediction.rank"), f"{score.rank}"),
         (say("prediction.probability"), percent(score.probability)),
-        (say("prediction.surprisal"), bits(score.surprisal)),
+        (say("prediction.surprisal"), say("panel.bits", bits=score.surprisal)),
     ]

@@ -32,9 +32,10 @@ class StripPanel(TokenStrip):
         self._draw_shades()
 
     def _take_marks(self, _change: object) -> None:
-        """A click on the page; the same marks coming back from `_draw` change nothing."""
+        """A click on the page; what cannot be done is undone there. Marks that come from `_draw` change nothing."""
         if self._marks_of_state() != self.marks or self.selected != self.state.slot:
-            self.state.set_positions([int(p) for p in self.marks], self.selected)
+            self.state.set_marks({int(p): mark for p, mark in self.marks.items()}, self.selected)
+            self._draw()
 
     def _marks_of_state(self) -> dict[str, str]:
         return {str(p): action for p, action in self.state.masking.action_at().items()}

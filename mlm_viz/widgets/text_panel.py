@@ -9,9 +9,9 @@ import ipywidgets as widgets
 from mlm_viz.examples import EXAMPLES
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
-from mlm_viz.widgets.markup import html, line, row
+from mlm_viz.widgets.markup import TextBox, html, line, row
 
-_MOST_SEED = 9999
+MOST_SEED = 9999
 
 
 class TextPanel(widgets.VBox):
@@ -19,7 +19,7 @@ class TextPanel(widgets.VBox):
 
     def __init__(self, state: ExplorerState) -> None:
         self.state = state
-        self.text = widgets.Textarea(
+        self.text = TextBox(
             state.text,
             description=say("text.label"),
             placeholder=say("text.placeholder"),
@@ -35,7 +35,7 @@ class TextPanel(widgets.VBox):
         self.seed = widgets.BoundedIntText(
             0,
             min=0,
-            max=_MOST_SEED,
+            max=MOST_SEED,
             description=say("text.seed"),
             tooltip=say("text.seed.hint"),
             layout=widgets.Layout(width="9em"),
@@ -73,11 +73,7 @@ class TextPanel(widgets.VBox):
             self.examples.value = ""
 
     def _show_text(self, change: dict[str, Any]) -> None:
-        from mlm_viz.tokens import clean_text
-
-        # What is being typed is never written over by its own cleaned-up form.
-        if clean_text(self.text.value) != change["new"]:
-            self.text.value = change["new"]
+        self.text.value = change["new"]
 
     def _show_problem(self, _change: object = None) -> None:
         self.problem.value = line(self.state.error, "error", role="status") if self.state.error else ""

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from mlm_viz.strings import section
-from mlm_viz.widgets.heads import COLOURS, HeadGrid, thumbnails
+from mlm_viz.figures.theme import ATTENTION
+from mlm_viz.widgets.heads import HeadGrid, thumbnails
 from mlm_viz.widgets.strip import TokenStrip
 
 from .harness import get, mount, put, serving
@@ -319,7 +320,7 @@ def grid_state(shape: tuple[int, int, int], **traits: Any) -> dict[str, Any]:
         weights[:, head, :, head % size] = 1.0
     data, sizes = thumbnails(weights)
     picture = {"thumbnails": base64.b64encode(data).decode(), "shape": sizes, "strings": section("heads")}
-    return {**picture, "selected": [0, 0], "colours": list(COLOURS), "stale": False, **traits}
+    return {**picture, "selected": [0, 0], "colours": list(ATTENTION), "stale": False, **traits}
 
 
 def test_heads_are_chosen_by_click_and_by_key(browser_page: tuple[Page, str]) -> None:
@@ -345,7 +346,7 @@ def test_pictures_show_the_weights_and_only_changed_ones_are_drawn(browser_page:
       const canvas = document.querySelectorAll(".mlmviz-heads canvas")[cell];
       return [...canvas.getContext("2d").getImageData(x, 0, 1, 1).data.slice(0, 3)];
     }"""
-    dark, light = ([int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in (COLOURS[0], COLOURS[-1]))
+    dark, light = ([int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in (ATTENTION[0], ATTENTION[-1]))
     for cell in range(6):
         for x in range(4):
             assert page.evaluate(pixel, [cell, x]) == (light if x == cell % 3 else dark)

@@ -103,12 +103,13 @@ def test_blanks_are_not_counted(tiny_model):
     assert curve.shares.tolist() == [1.0]
 
 
-def test_texts_of_one_length_share_a_pass(tiny_model):
+def test_texts_of_like_length_share_a_pass(tiny_model):
     model = tiny_model("bert")
     texts = ["the dog plays", "a cat runs", "we went to london", "paris is big today", "a very good day"]
     before = model.calls
     accuracy_by_rate(texts, model, (0.3, 1.0))
-    assert model.calls - before == 2 * len({len(model.encode(text)) for text in texts})
+    assert len({len(model.encode(text)) for text in texts}) > 1
+    assert model.calls - before == 2
 
 
 def test_few_at_once_gives_the_same(tiny_model, monkeypatch):

@@ -234,7 +234,9 @@ def test_albert_silences_a_head_in_one_layer_only(silenced: list, tiny_model: Mo
 
 
 @pytest.mark.parametrize(("group", "inner"), [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_albert_with_groups_counts_its_inner_layers(group: int, inner: int, tiny_model: ModelOf, reference: Any) -> None:
+def test_albert_with_groups_counts_its_inner_layers(
+    group: int, inner: int, tiny_model: ModelOf, reference: Any
+) -> None:
     """4 layers in 2 groups of 2 inner ones: the modules run as 00 01 00 01 10 11 10 11."""
     model, plain = tiny_model("albert-groups"), reference("albert-groups")
     assert model.layers == 8

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import runpy
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,9 @@ def test_an_unknown_name_without_the_network(name: str) -> None:
     assert "default" in message
 
 
-@pytest.mark.parametrize("source", ["/no/such/place", "./nowhere", "~/nowhere-at-all", Path("nowhere"), "a/b/c", "", " ", "\0"])
+@pytest.mark.parametrize(
+    "source", ["/no/such/place", "./nowhere", "~/nowhere-at-all", Path("nowhere"), "a/b/c", "", " ", "\0"]
+)
 def test_a_place_that_is_not_there(source: Any) -> None:
     assert "default" in refusal_of(source)
 
@@ -145,7 +149,8 @@ def encoder(tmp_path: Path) -> Path:
 def test_a_sentence_encoder_predicts_nothing_but_attends(encoder: Path) -> None:
     model = mlm_viz.load(encoder)
     assert model.refusal is not None
-    assert "cls.predictions.transform.dense.weight" in model.refusal
+    for tensor in ("bias", "transform.dense.weight", "transform.LayerNorm.bias"):
+        assert f"cls.predictions.{tensor}" in model.refusal
     assert "bert." not in model.refusal
     before = model.calls
     for ask in (mlm_viz.predict, mlm_viz.sweep, mlm_viz.joint_fills):
@@ -220,7 +225,9 @@ def test_weights_without_a_layer(broken: Any) -> None:
 def test_weights_of_another_size(broken: Any) -> None:
     folder = broken()
     edit(folder / "config.json", intermediate_size=64)
-    assert "weights of broken" in refusal_of(folder)
+    message = refusal_of(folder)
+    assert "differ in size" in message
+    assert "bert.encoder.layer.0.intermediate.dense.weight" in message
 
 
 def test_no_tokenizer(broken: Any) -> None:
@@ -278,13 +285,19 @@ def test_code_in_a_checkpoint_is_not_run(kind: str, broken: Any, tmp_path: Path)
         "AutoModelForMaskedLM": "modeling_evil.Evil",
     }
     edit(folder / "config.json", model_type=kind, auto_map=auto_map)
-    edit(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["tokenization_evil.Evil", "tokenization_evil.Evil"]})
+    edit(
+        folder / "tokenizer_config.json",
+        auto_map={"AutoTokenizer": ["tokenization_evil.Evil", "tokenization_evil.Evil"]},
+    )
     if kind == "bert":
         assert mlm_viz.predict("the ____", mlm_viz.load(folder)).probability("cat") > 0
     else:
         message = refusal_of(folder)
+        assert "never run" in message
         assert "trust_remote_code" not in message  # no advice to run it after all
     assert not sentinel.exists()
+    runpy.run_path(str(folder / "modeling_evil.py"))  # the file is as bad as it is meant to be
+    assert sentinel.exists()
 
 
 class Evil:
@@ -304,11 +317,14 @@ def test_a_pickle_is_not_run(form: str, broken: Any, tmp_path: Path) -> None:
     if form == "torch":
         torch.save(content, folder / "pytorch_model.bin")
     else:
-        (folder / "pytorch_model.bin").write_bytes(pickle.dumps(content))
+        (folder / "pytorch_model.bin").write_bytes(pickle.dumps(content, protocol=2))
     message = refusal_of(folder)
     assert not sentinel.exists()
-    assert "broken" in message
+    assert "never run" in message
     assert "weights_only" not in message  # no advice to run it after all
+    with suppress(Exception):  # the file is as bad as it is meant to be
+        torch.load(folder / "pytorch_model.bin", weights_only=False)
+    assert sentinel.exists()
 
 
 def test_an_honest_pickle_is_read_as_tensors(broken: Any, tiny_dir: DirOf) -> None:
@@ -344,3 +360,25 @@ def test_loading_needs_no_network(tiny_dir: DirOf) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) == 2
+
+
+# --- older checkpoints ------------------------------------------------------------------------------------------------
+
+
+def test_vocabulary_files_of_older_checkpoints(broken: Any, tiny_dir: DirOf) -> None:
+    """`vocab.txt`, or `vocab.json` and `merges.txt`, in place of `tokenizer.json`."""
+    for name in ("bert", "roberta"):
+        folder = broken(name)
+        saved = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+        for path in folder.glob("token*"):
+            path.unlink()
+        if name == "bert":
+            (folder / "vocab.txt").write_text("\n".join(saved["vocab"]) + "\n", encoding="utf-8")
+        else:
+            (folder / "vocab.json").write_text(json.dumps(saved["vocab"]), encoding="utf-8")
+            (folder / "merges.txt").write_text("\n".join(" ".join(pair) for pair in saved["merges"]), encoding="utf-8")
+        model, whole = mlm_viz.load(folder), mlm_viz.load(tiny_dir(name))
+        assert model.vocabulary.pieces == whole.vocabulary.pieces
+        text = "the cats play in paris"
+        assert model.encode(text).ids.tolist() == whole.encode(text).ids.tolist()
+        shutil.rmtree(folder)

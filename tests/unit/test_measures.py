@@ -15,9 +15,11 @@ from scipy.stats import rankdata
 from mlm_viz import measures
 
 WEIGHTS = st.lists(st.floats(1e-6, 1e3), min_size=2, max_size=30)
-PAIRS = st.integers(2, 20).flatmap(
-    lambda n: st.tuples(*[st.lists(st.sampled_from([0.0, 1e-9, 0.1, 1.0, 7.0]), min_size=n, max_size=n)] * 2)
-).filter(lambda pair: sum(pair[0]) > 0 < sum(pair[1]))
+PAIRS = (
+    st.integers(2, 20)
+    .flatmap(lambda n: st.tuples(*[st.lists(st.sampled_from([0.0, 1e-9, 0.1, 1.0, 7.0]), min_size=n, max_size=n)] * 2))
+    .filter(lambda pair: sum(pair[0]) > 0 < sum(pair[1]))
+)
 
 
 def normalised(weights: list[float]) -> np.ndarray:
@@ -36,7 +38,9 @@ def test_entropy_is_scipys(weights: list[float]) -> None:
     assert -1e-12 <= measures.entropy(bits(probs)) <= math.log2(len(probs)) + 1e-9
 
 
-@pytest.mark.parametrize(("probs", "expected"), [([1, 0], 0), ([0.5, 0.5], 1), ([0.25] * 4, 2), ([0.5, 0.25, 0.25], 1.5)])
+@pytest.mark.parametrize(
+    ("probs", "expected"), [([1, 0], 0), ([0.5, 0.5], 1), ([0.25] * 4, 2), ([0.5, 0.25, 0.25], 1.5)]
+)
 def test_entropy_by_hand(probs: list[float], expected: float) -> None:
     value = measures.entropy(bits(np.array(probs, dtype=float)))
     assert value == expected

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import mlm_viz
-from mlm_viz.analysis.prediction import look, prepare
+from mlm_viz.analysis.prediction import _batches, look, prepare
 from mlm_viz.errors import ModelError, TextError, WordError
 from mlm_viz.masking import Masking, mask_random
 from mlm_viz.model import Model
 from mlm_viz.results import Prediction, SlotPrediction
 from mlm_viz.tokens import Vocabulary
+from tests.tiny import TINY
 
 ModelOf = Callable[[str], Model]
 VOCABULARY = Vocabulary(tuple("abcde"), tuple("ABCDE"), mask_id=None, unknown_id=None, special_ids=frozenset())
@@ -264,18 +265,37 @@ TEXTS = [
 ]
 
 
-def test_a_list_is_its_texts_one_by_one_with_a_call_for_each_length(tiny_model: ModelOf) -> None:
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_a_list_is_its_texts_one_by_one(name: str, tiny_model: ModelOf) -> None:
+    model = tiny_model(name)
+    blank = model.tokenizer.mask_token
+    whole = TINY[name].text.format(blank)
+    texts = [whole, blank, whole + blank, whole[: whole.index(blank)] + blank]
+    for text, together in zip(texts, mlm_viz.predict(texts, model), strict=True):
+        np.testing.assert_allclose(together.log2_probs, mlm_viz.predict(text, model).log2_probs, atol=1e-4)
+
+
+def test_a_list_of_like_lengths_is_one_call(tiny_model: ModelOf) -> None:
     model = tiny_model("bert")
     alone = [mlm_viz.predict(text, model) for text in TEXTS]
     before = model.calls
     together = mlm_viz.predict(TEXTS, model)
-    assert model.calls - before == len({len(prediction.sentence) for prediction in alone}) < len(TEXTS)
+    assert model.calls - before == 1 < len({len(prediction.sentence) for prediction in alone})
     for one, many in zip(alone, together, strict=True):
         assert one.sentence.text == many.sentence.text
         assert one.positions == many.positions
         np.testing.assert_allclose(many.log2_probs, one.log2_probs, atol=1e-4)
         assert many.probability("cats", slot=0) == pytest.approx(one.probability("cats", slot=0), rel=1e-4)
     assert mlm_viz.predict([], model) == []
+
+
+def test_batches_hold_every_text_once_with_little_padding() -> None:
+    lengths = [40, 8, 8, 23, 3000, 24, 22, 1500, 1499, 8]
+    batches = list(_batches(lengths, padding=3))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    assert [[lengths[number] for number in batch] for batch in batches] == [
+        [3000], [1500], [1499], [40], [24, 23, 22], [8, 8, 8]
+    ]  # fmt: skip
 
 
 def test_a_text_without_a_slot_in_a_list_is_named(tiny_model: ModelOf) -> None:

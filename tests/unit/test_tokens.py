@@ -120,9 +120,7 @@ def test_positions_are_checked(tiny_model: ModelOf) -> None:
             sentence.positions_of([wrong])
 
 
-@pytest.mark.parametrize(
-    ("position", "expected"), [(0, (0,)), (1, (1,)), (2, (2, 3)), (3, (2, 3)), (5, (5,))]
-)
+@pytest.mark.parametrize(("position", "expected"), [(0, (0,)), (1, (1,)), (2, (2, 3)), (3, (2, 3)), (5, (5,))])
 def test_word_at(position: int, expected: tuple[int, ...], tiny_model: ModelOf) -> None:
     assert tiny_model("bert").encode("the cats play").word_at(position) == expected
 
