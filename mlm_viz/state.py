@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from traitlets import Any, Bool, HasTraits, Instance, Int, Unicode
 
 from mlm_viz import measures
-from mlm_viz.analysis.filling import MOST_SLOTS, fill_jointly
+from mlm_viz.analysis.filling import MOST_SLOTS, fill_in_parts
 from mlm_viz.analysis.prediction import Layers, look, prepare
 from mlm_viz.analysis.scoring import sweep_in_parts
 from mlm_viz.errors import MlmVizError
@@ -61,6 +61,7 @@ class ExplorerState(HasTraits):
         self._looked_at: tuple[Sentence, Masking] | None = None
         self._look_due = False
         self._sweeping: Iterator[Sweep] | None = None
+        self._filling: Iterator[JointFills | None] | None = None
         self._take(text)
         if self.sentence is not None:
             self._set_masking(self._as_masking(masked))
@@ -149,7 +150,7 @@ class ExplorerState(HasTraits):
 
     def pin(self) -> None:
         """Hold the distribution that is shown as the one every later one is compared with."""
-        self.settle()
+        self.catch_up()
         self.baseline = self.shown
 
     def unpin(self) -> None:
@@ -181,6 +182,11 @@ class ExplorerState(HasTraits):
         if self.shown is None or self.before is None:
             return None
         return float(measures.js_divergence(self.shown.log2_probs, self.before.log2_probs))
+
+    def catch_up(self) -> None:
+        """Run the forward pass if it is due, leaving joint fills and the sweep for later."""
+        if self._look_due:
+            self._guard(self._look)
 
     def settle(self) -> None:
         """Finish all that is under way."""
@@ -224,7 +230,7 @@ class ExplorerState(HasTraits):
 
     def _ask(self) -> None:
         if self.sentence is not None:
-            self._look_due, self.stale, self.joint = True, True, None
+            self._look_due, self.stale, self.joint, self._filling = True, True, None, None
         self._request()
 
     def _request(self) -> None:
@@ -253,10 +259,10 @@ class ExplorerState(HasTraits):
         self._guard(self._look if self._look_due else self._work_later)
         return self._look_due or (not self.error and self._later_work())
 
-    def _guard(self, work: object) -> None:
+    def _guard(self, work: Callable[[], object]) -> None:
         """Whatever goes wrong becomes a sentence on the page, never a traceback in a cell."""
         try:
-            work()  # type: ignore[operator]
+            work()
         except MlmVizError as problem:
             self.error = str(problem)
         except Exception as problem:
@@ -288,7 +294,9 @@ class ExplorerState(HasTraits):
         if self.sentence is None:
             return
         if self.joint_due:
-            self.joint = fill_jointly(self.model, self.sentence, self.masking)
+            if self._filling is None:
+                self._filling = fill_in_parts(self.model, self.sentence, self.masking)
+            self.joint = next(self._filling)
         elif self._sweep_due():
             if self._sweeping is None:
                 self._sweeping = sweep_in_parts(self.model, self.sentence)

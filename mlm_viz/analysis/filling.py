@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from mlm_viz.analysis.prediction import Masked, ModelLike, prepare
+from mlm_viz.analysis.prediction import Masked, ModelLike, in_batches, prepare
 from mlm_viz.errors import TextError
 from mlm_viz.loading import load
 from mlm_viz.masking import Masking
@@ -42,11 +44,15 @@ def joint_fills(
     if min(beam, count) < 1:
         raise TextError(say("error.beam", beam=beam, count=count))
     sentence, masking = prepare(text, model, masked)
-    return fill_jointly(model, sentence, masking, beam=beam, count=count)
+    *_, fills = fill_in_parts(model, sentence, masking, beam=beam, count=count)
+    assert fills is not None  # noqa: S101 (the last one is the result)
+    return fills
 
 
-def fill_jointly(model: Model, sentence: Sentence, masking: Masking, *, beam: int = 16, count: int = 5) -> JointFills:
-    """`joint_fills` of a prepared text: one forward pass a slot."""
+def fill_in_parts(
+    model: Model, sentence: Sentence, masking: Masking, *, beam: int = 16, count: int = 5
+) -> Iterator[JointFills | None]:
+    """`joint_fills` of a prepared text, a batch at a time: None while there is more to do, then the result."""
     positions = [p for p, action in zip(masking.positions, masking.actions, strict=True) if action == "masked"]
     if not positions:
         raise TextError(say("error.no_slot"))
@@ -56,22 +62,27 @@ def fill_jointly(model: Model, sentence: Sentence, masking: Masking, *, beam: in
     alone = _distributions(model, start[None], positions)  # (slots, vocab)
     best = alone.argmax(axis=1)
     fills, log2_probs = np.empty((1, 0), dtype=np.int64), np.zeros(1)
-    # The independent fill rides along in the same batches, so that its joint probability costs no further pass.
+    extended = alone[[0, 0]]
+    # The independent fill rides along as the last row, so that its joint probability costs no further pass.
     own_joint = 0.0
     for step, position in enumerate(positions):
-        rows = _write(start, positions[:step], np.vstack([fills, best[None, :step]]))
-        extended = alone[:1].repeat(2, axis=0) if step == 0 else _distributions(model, rows, [position] * len(rows))
+        if step > 0:
+            rows, parts = _write(start, positions[:step], np.vstack([fills, best[None, :step]])), []
+            for chunk in in_batches(rows, len(sentence), len(model.vocabulary)):
+                parts.append(_distributions(model, chunk, [position]))
+                yield None
+            extended = np.concatenate(parts)
         own_joint += float(extended[-1, best[step]])
         fills, log2_probs = _extend(fills, log2_probs, extended[:-1], beam)
     fills, log2_probs = fills[:count], log2_probs[:count]
     separate = alone[np.arange(len(positions)), fills].sum(axis=1)
-    return JointFills(tuple(positions), fills, log2_probs, best, separate, own_joint, model.vocabulary)
+    yield JointFills(tuple(positions), fills, log2_probs, best, separate, own_joint, model.vocabulary)
 
 
 def _distributions(model: Model, rows: Ids, positions: list[int]) -> Floats64:
-    """Row i's distribution at position i; a single row is asked for all positions."""
-    numbers = np.zeros(len(positions), dtype=np.int64) if len(rows) == 1 else np.arange(len(rows))
-    log2_probs = model.forward(rows, slots=np.stack([numbers, np.array(positions)], axis=1)).log2_probs
+    """(rows x positions, vocab) each row's distribution at each position, row by row."""
+    slots = np.array([(row, position) for row in range(len(rows)) for position in positions], dtype=np.int64)
+    log2_probs = model.forward(rows, slots=slots).log2_probs
     assert log2_probs is not None  # noqa: S101 (slots were asked for)
     return log2_probs.astype(np.float64)
 

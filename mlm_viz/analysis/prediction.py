@@ -24,6 +24,8 @@ Layers = Sequence[int] | Literal["all"] | None
 
 # A batch is kept to so many tokens, for the cache of the processor.
 TOKENS_A_BATCH = 2048
+# And to so many probabilities: 64 MB of them.
+PROBABILITIES_A_BATCH = 16_000_000
 # So many tokens of padding cost about as much as a pass of its own, with 4 layers of 256 as with 12 of 768.
 _PADDING_A_BATCH = 32
 
@@ -92,6 +94,12 @@ def prepare(text: str, model: Model, masked: Masked = ()) -> tuple[Sentence, Mas
         return sentence, mask_positions(sentence, model.vocabulary, masked)
     sentence.positions_of(masked.positions)
     return sentence, mask_positions(sentence, model.vocabulary).joined(masked)
+
+
+def in_batches(rows: Ids, tokens: int, vocabulary: int) -> list[Ids]:
+    """`rows`, each of `tokens` tokens with one slot, cut along the first axis into what one pass takes at a time."""
+    size = max(1, min(TOKENS_A_BATCH // tokens, PROBABILITIES_A_BATCH // vocabulary))
+    return np.array_split(rows, -(-len(rows) // size))
 
 
 def look(

@@ -8,16 +8,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from mlm_viz import measures
-from mlm_viz.analysis.prediction import TOKENS_A_BATCH, ModelLike, prepare
+from mlm_viz.analysis.prediction import ModelLike, in_batches, prepare
 from mlm_viz.errors import TextError
 from mlm_viz.loading import load
 from mlm_viz.model import Model
 from mlm_viz.results import Sweep
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids, Sentence
-
-# A batch is kept to so many probabilities too (64 MB of them).
-_PROBABILITIES_A_BATCH = 16_000_000
 
 
 def sweep(text: str, model: ModelLike = None, *, progress: bool = True) -> Sweep:
@@ -53,16 +50,11 @@ def sweep_in_parts(model: Model, sentence: Sentence) -> Iterator[Sweep]:
     if not len(positions):
         raise TextError(say("error.nothing_to_sweep"))
     parts = []
-    for chunk in _chunks(positions, len(sentence), len(model.vocabulary)):
+    for chunk in in_batches(positions, len(sentence), len(model.vocabulary)):
         parts.append(_sweep_chunk(model, sentence, chunk))
         log2_probs, ranks, entropies, guesses = (np.concatenate(column) for column in zip(*parts, strict=True))
         done = positions[: len(log2_probs)]
         yield Sweep(sentence, done, log2_probs, ranks, entropies, guesses, model.vocabulary)
-
-
-def _chunks(positions: Ids, tokens: int, vocabulary: int) -> Iterator[Ids]:
-    rows = max(1, min(TOKENS_A_BATCH // tokens, _PROBABILITIES_A_BATCH // vocabulary))
-    yield from np.array_split(positions, -(-len(positions) // rows))
 
 
 def _sweep_chunk(model: Model, sentence: Sentence, positions: Ids) -> tuple[np.ndarray, ...]:

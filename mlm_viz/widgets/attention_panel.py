@@ -39,10 +39,11 @@ class AttentionPanel(widgets.VBox):
             icon="th",
             layout=widgets.Layout(width="auto"),
         )
-        self.grid = HeadGrid(selected=[state.layer, state.head])
+        self.grid = HeadGrid(selected=[state.layer, state.head], stale=state.stale)
         self.view = _choice("attention.view", _VIEWS)
         self.special = _choice("attention.specials", _SPECIALS)
         self.bertviz = _choice("attention.bertviz", _BERTVIZ)
+        self._drawn: tuple[object, ...] | None = None
         self.nothing = html(line(say("attention.nothing"), "hint", role="status"))
         self.stage = widgets.Box(layout=widgets.Layout(width="100%"))
         self.stage.add_class("mlmviz-stage")
@@ -57,7 +58,7 @@ class AttentionPanel(widgets.VBox):
             layout=widgets.Layout(flex="2 1 30em", min_width="22em"),
         )
         self.body.children = [row([left, right], "mlmviz-split"), row([self.bertviz]), self.frame]
-        super().__init__([self.opener, self.body])
+        super().__init__([row([self.opener]), self.body])
         self._watch()
         self._toggle(on=state.attention_wanted)
 
@@ -98,8 +99,12 @@ class AttentionPanel(widgets.VBox):
 
     def draw(self, _change: object = None) -> None:
         """Bring the pictures up to date; nothing is drawn while the panel is closed or new attention is on its way."""
-        if not self.opener.value or self.state.stale:
+        state = self.state
+        choice = (self.view.value, self.special.value, self.dark)
+        seen = (state.attention, state.sentence, state.layer, state.head, state.slot, *choice)
+        if not self.opener.value or state.stale or seen == self._drawn:
             return
+        self._drawn = seen
         attention = self.shown
         if attention is None:
             if self.state.sentence is None:

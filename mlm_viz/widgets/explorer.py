@@ -102,13 +102,13 @@ class Explorer(widgets.VBox):
     @property
     def prediction(self) -> Prediction | None:
         """The prediction at all slots; None without one."""
-        self.state.settle()
+        self.state.catch_up()
         return self.state.prediction
 
     @property
     def shown(self) -> SlotPrediction | None:
         """The prediction at the slot that is shown."""
-        self.state.settle()
+        self.state.catch_up()
         return self.state.shown
 
     @property
@@ -121,7 +121,7 @@ class Explorer(widgets.VBox):
     def attention(self) -> Attention | None:
         """The attention of all heads; asking for it opens the panel. None if the text cannot be read."""
         self.state.want(attention=True)
-        self.state.settle()
+        self.state.catch_up()
         return self.state.attention
 
     @property
@@ -134,13 +134,13 @@ class Explorer(widgets.VBox):
     @property
     def divergence(self) -> float | None:
         """Jensen-Shannon divergence in bits from the pinned distribution, or else from the previous one."""
-        self.state.settle()
+        self.state.catch_up()
         return self.state.divergence
 
     @property
     def error(self) -> str:
         """What is wrong, as the page says it; empty if nothing is."""
-        self.state.settle()
+        self.state.catch_up()
         return self.state.error
 
     def pin(self) -> None:

@@ -23,6 +23,7 @@ class PredictionPanel(widgets.VBox):
         self.state = state
         self.dark = False
         self._live: LiveFigure | None = None
+        self._drawn: tuple[object, ...] | None = None
         self.numbers = html(css_class="mlmviz-numbers")
         self.nothing = html()
         self.stage = widgets.Box(layout=widgets.Layout(width="100%"))
@@ -51,10 +52,11 @@ class PredictionPanel(widgets.VBox):
         self._watch()
         self.draw()
         self._draw_joint()
+        self._draw_stale()
 
     def _watch(self) -> None:
         state = self.state
-        state.observe(self.draw, ["prediction", "slot", "baseline", "error", "stale"])
+        state.observe(self.draw, ["prediction", "slot", "baseline", "sentence", "stale", "word_score"])
         state.observe(self._draw_answer, ["word_score", "word_error", "slot"])
         state.observe(self._draw_joint, ["joint", "masking", "prediction"])
         state.observe(self._draw_stale, "stale")
@@ -75,16 +77,28 @@ class PredictionPanel(widgets.VBox):
 
     def draw(self, _change: object = None) -> None:
         """Bring the bars and the numbers up to date; while new ones are on their way the old ones stay."""
-        if self.state.stale:
+        state = self.state
+        compared = (state.before, state.baseline, state.word_score)
+        seen = (state.sentence, state.prediction, state.slot, *compared, self.dark)
+        if state.stale or seen == self._drawn:
             return
-        slot = self.state.shown
+        self._drawn = seen
+        slot = state.shown
         self.numbers.value = facts(self._facts())
         self._draw_text()
         if slot is None:
             self.nothing.value = line(self._why_nothing(), "hint", role="status")
             self.stage.children = (self.nothing,)
             return
-        bars = prediction_bars(slot, k=BARS, before=self.state.before, before_name=self._before_name(), dark=self.dark)
+        asked = self.state.word_score
+        bars = prediction_bars(
+            slot,
+            k=BARS,
+            before=self.state.before,
+            before_name=self._before_name(),
+            extra=() if asked is None else (asked,),
+            dark=self.dark,
+        )
         if self._live is None:
             self._live = LiveFigure(bars)
         else:
@@ -158,8 +172,8 @@ class PredictionPanel(widgets.VBox):
             say("joint.alone", fill=alone, probability=percent(2**joint.independent_joint)), "quiet"
         )
 
-    def _draw_stale(self, change: dict[str, bool]) -> None:
-        act = self.stage.add_class if change["new"] else self.stage.remove_class
+    def _draw_stale(self, _change: object = None) -> None:
+        act = self.stage.add_class if self.state.stale else self.stage.remove_class
         act("mlmviz-stale")
 
 

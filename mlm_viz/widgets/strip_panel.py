@@ -21,7 +21,7 @@ class StripPanel(TokenStrip):
         self.state = state
         vocabulary = state.model.vocabulary
         label = say("strip.mask") if vocabulary.mask_id is None else vocabulary.labels[vocabulary.mask_id]
-        super().__init__(mask_label=label)
+        super().__init__(mask_label=label, stale=state.stale)
         self.observe(self._take_marks, ["marks", "selected"])
         state.observe(self._draw, ["sentence", "masking", "slot"])
         state.observe(self._draw_shades, ["sweep", "surprisal_wanted"])

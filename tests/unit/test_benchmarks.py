@@ -10,6 +10,8 @@ from benchmarks.__main__ import main
 from benchmarks.measuring import Measure, alternate
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # bertviz leaves its scripts open
 def test_all_of_it_runs_and_is_written_down(tmp_path, capfd):
     file = tmp_path / "figures.json"
     assert main(["--quick", "--json", str(file)]) == 0

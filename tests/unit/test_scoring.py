@@ -11,7 +11,7 @@ import torch
 from scipy.stats import entropy as scipy_entropy
 
 import mlm_viz
-from mlm_viz.analysis import scoring
+from mlm_viz.analysis import prediction, scoring
 from mlm_viz.errors import TextError
 from mlm_viz.model import Model
 
@@ -76,7 +76,7 @@ def test_batches_do_not_change_the_numbers(tiny_model: ModelOf, monkeypatch: pyt
     before = model.calls
     whole = mlm_viz.sweep(TEXTS["bert"], model)
     assert model.calls - before == 1
-    monkeypatch.setattr(scoring, "TOKENS_A_BATCH", 40)
+    monkeypatch.setattr(prediction, "TOKENS_A_BATCH", 40)
     parts = list(scoring.sweep_in_parts(model, model.encode(TEXTS["bert"])))
     assert len(parts) > 2
     assert [len(part.positions) for part in parts] == sorted(len(part.positions) for part in parts)
