@@ -78,6 +78,9 @@ def random_bert(folder: Path, name: str, **sizes: Any) -> Subject:
     The tokenizer is the bundled one, which has fewer entries than the model: the rest stand for nothing.
     """
     torch.manual_seed(SEED)
-    BertForMaskedLM(BertConfig(**sizes)).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(models_dir() / "default").save_pretrained(folder)
+    config = BertConfig(**sizes)
+    BertForMaskedLM(config).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(models_dir() / "default")
+    tokenizer.model_max_length = config.max_position_embeddings
+    tokenizer.save_pretrained(folder)
     return Subject(name, folder)

@@ -25,9 +25,8 @@ def entropy(log2_probs: Floats) -> Array:
     Returns:
         (...,) from 0 (certain) to log2 of the number of outcomes (all alike).
     """
-    logs = np.asarray(log2_probs, dtype=np.float64)
-    probs = np.exp2(logs)
-    return np.asarray(-np.where(probs > 0, probs * np.where(probs > 0, logs, 0.0), 0.0).sum(axis=-1) + 0.0)
+    logs = np.maximum(np.asarray(log2_probs, dtype=np.float64), -1e4)  # 2 ** -1e4 is 0, and 0 * -1e4 is no NaN
+    return np.asarray(0.0 - np.einsum("...v,...v", np.exp2(logs), logs))
 
 
 def perplexity(log2_probs: Floats) -> Array:

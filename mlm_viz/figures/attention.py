@@ -48,17 +48,15 @@ def attention_row(attention: Attention, layer: int, head: int, query: int, *, da
     figure.add_trace(_tops(weights, spacing, ink))
     figure.add_trace(labels.hover_layer(range(len(weights)), looks, start=0, end=axis["range"][1], across=False))
     inks = labels.token_inks(attention.special, query, ink)
-    figure.update_layout(
-        theme.layout(
-            ink,
-            460,
-            **_ROW,
-            barmode="overlay",
-            xaxis=labels.token_axis(
-                ink, attention.labels, inks=inks, spacing=spacing, most=_LABEL_EMS, keep=query, tickangle=-60
-            ),
-            yaxis=axis,
-        )
+    figure.layout = theme.layout(
+        ink,
+        460,
+        **_ROW,
+        barmode="overlay",
+        xaxis=labels.token_axis(
+            ink, attention.labels, inks=inks, spacing=spacing, most=_LABEL_EMS, keep=query, tickangle=-60
+        ),
+        yaxis=axis,
     )
     return figure
 
@@ -131,16 +129,14 @@ def attention_shares(attention: Attention, query: int, *, layer: int | None = No
     told = [labels.lines(name, *_told(row)) for name, row in zip(names, frame.to_dict("records"), strict=True)]
     figure.add_trace(labels.hover_layer(places, told, start=0, end=1, across=True))
     ticks = {"tickmode": "array", "tickvals": places, "ticktext": [escape(name) for name in names], "showgrid": False}
-    figure.update_layout(
-        theme.layout(
-            ink,
-            _HEADS["top"] + _HEADS["bottom"] + _HEAD * len(names),
-            **_HEADS,
-            barmode="stack",
-            xaxis=labels.percent_axis(ink, 1.0, title=labels.token_title("figure.attention", ink)),
-            yaxis=theme.axis(ink, range=[len(names) - 0.5, -0.5], **ticks),
-            annotations=[_entropy_heading(ink)],
-        )
+    figure.layout = theme.layout(
+        ink,
+        _HEADS["top"] + _HEADS["bottom"] + _HEAD * len(names),
+        **_HEADS,
+        barmode="stack",
+        xaxis=labels.percent_axis(ink, 1.0, title=labels.token_title("figure.attention", ink)),
+        yaxis=theme.axis(ink, range=[len(names) - 0.5, -0.5], **ticks),
+        annotations=[_entropy_heading(ink)],
     )
     return figure
 

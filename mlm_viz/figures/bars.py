@@ -125,16 +125,14 @@ def prediction_bars(
     figure.add_trace(_values(rows, ink))
     told = [_hover(row) for row in rows]
     figure.add_trace(labels.hover_layer([row.y for row in rows], told, start=0, end=labels.axis_top(top), across=True))
-    figure.update_layout(
-        theme.layout(
-            ink,
-            round(_MARGINS["top"] + _MARGINS["bottom"] + (last + 0.5) * _ROW),
-            **_MARGINS,
-            barmode="overlay",
-            xaxis=labels.percent_axis(ink, top, title=labels.token_title("figure.probability", ink)),
-            yaxis=_token_rows(rows, last, ink),
-            shapes=[_separator(k, ink)] if len(rows) > k else [],
-        )
+    figure.layout = theme.layout(
+        ink,
+        round(_MARGINS["top"] + _MARGINS["bottom"] + (last + 0.5) * _ROW),
+        **_MARGINS,
+        barmode="overlay",
+        xaxis=labels.percent_axis(ink, top, title=labels.token_title("figure.probability", ink)),
+        yaxis=_token_rows(rows, last, ink),
+        shapes=[_separator(k, ink)] if len(rows) > k else [],
     )
     return figure
 

@@ -32,7 +32,7 @@ def accuracy_curve(curves: Sequence[AccuracyCurve], *, dark: bool = False) -> go
     top = max(float(np.max(curve.high)) for curve in curves)
     across = labels.percent_axis(ink, right, title=labels.token_title("figure.curve.rate", ink), showgrid=False)
     up = labels.percent_axis(ink, top, title=labels.token_title("figure.curve.accuracy", ink))
-    figure.update_layout(theme.layout(ink, 460, **_MARGINS, xaxis=across, yaxis=up, hovermode="closest"))
+    figure.layout = theme.layout(ink, 460, **_MARGINS, xaxis=across, yaxis=up, hovermode="closest")
     return figure
 
 

@@ -56,7 +56,7 @@ def distribution_shift(before: SlotPrediction, after: SlotPrediction, *, k: int 
     # The title stands at the top, so the legend goes under it.
     layout["title"] |= {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 10, "l": 12}}
     layout["legend"] |= {"yref": "paper", "yanchor": "bottom"}
-    figure.update_layout(layout)
+    figure.layout = layout
     return figure
 
 

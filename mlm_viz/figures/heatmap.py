@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from mlm_viz.escape import escape
@@ -39,16 +40,14 @@ def attention_heatmap(
     names = [f"{place} {labels.markup(label)}" for place, label in enumerate(attention.labels, 1)]
     both = _tokens(attention, names, slot, spacing, ink)
     figure = go.Figure(_cells(attention.head(layer, head), names, ink, gap=1 if spacing > 8 else 0))
-    figure.update_layout(
-        theme.layout(
-            ink,
-            height,
-            **_MARGINS,
-            xaxis={**both, "side": "top", "tickangle": -60, "constraintoward": "left"},
-            yaxis={**both, "range": both["range"][::-1], "constraintoward": "top", "scaleanchor": "x"},
-            shapes=[] if slot is None else _outline(slot, tokens, 3 / spacing),
-            annotations=_axis_names(ink),
-        )
+    figure.layout = theme.layout(
+        ink,
+        height,
+        **_MARGINS,
+        xaxis={**both, "side": "top", "tickangle": -60, "constraintoward": "left"},
+        yaxis={**both, "range": both["range"][::-1], "constraintoward": "top", "scaleanchor": "x"},
+        shapes=[] if slot is None else _outline(slot, tokens, 3 / spacing),
+        annotations=_axis_names(ink),
     )
     return figure
 
@@ -87,7 +86,8 @@ def _cells(weights: Floats32, names: list[str], ink: Colours, gap: int) -> go.He
         "title": {"text": escape(say("figure.attention")), "side": "right", "font": {"size": theme.SIZE}},
     }
     return go.Heatmap(
-        z=weights,
+        # plotly sends a matrix to the page as written numbers: as many digits as are told on hovering, and no more.
+        z=np.round(weights.astype(np.float64), 4),
         x=names,
         y=names,
         zmin=0,

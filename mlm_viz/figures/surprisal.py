@@ -31,17 +31,15 @@ def surprisal_bars(sweep: Sweep, *, dark: bool = False) -> go.Figure:
     figure.add_trace(_bars(sweep, np.flatnonzero(~right), "wrong", ink.guess, "", ink))
     told = [_hover(sweep, row) for row in range(len(sweep.positions))]
     figure.add_trace(labels.hover_layer(sweep.positions.tolist(), told, start=0, end=most * 1.08, across=False))
-    figure.update_layout(
-        theme.layout(
-            ink,
-            440,
-            **_MARGINS,
-            barmode="overlay",
-            xaxis=labels.token_axis(
-                ink, sweep.sentence.labels, inks=inks, spacing=480 / tokens, most=_LABEL_EMS, tickangle=-60
-            ),
-            yaxis=theme.axis(ink, range=[0, most * 1.08], title=labels.token_title("figure.surprisal", ink)),
-        )
+    figure.layout = theme.layout(
+        ink,
+        440,
+        **_MARGINS,
+        barmode="overlay",
+        xaxis=labels.token_axis(
+            ink, sweep.sentence.labels, inks=inks, spacing=480 / tokens, most=_LABEL_EMS, tickangle=-60
+        ),
+        yaxis=theme.axis(ink, range=[0, most * 1.08], title=labels.token_title("figure.surprisal", ink)),
     )
     return figure
 

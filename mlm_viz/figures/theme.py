@@ -21,11 +21,12 @@ LINES = (("solid", "circle"), ("dash", "diamond"), ("dot", "square"), ("dashdot"
 
 @dataclass(frozen=True)
 class Colours:
-    """What each thing is drawn in, the same in every figure; `_ink` is the shade for text."""
+    """What each thing is drawn in, the same in every figure; `_ink` is the shade for text, `page` JupyterLab's own."""
 
     text: str
     muted: str
     grid: str
+    page: str
     paper: str
     slot_ink: str
     original_ink: str
@@ -47,6 +48,7 @@ LIGHT = Colours(
     text="#1b1f24",
     muted="#57606a",
     grid="#d5dae0",
+    page="#ffffff",
     paper="#ffffff",
     slot_ink="#955f00",
     original_ink="#00654a",
@@ -62,6 +64,7 @@ DARK = Colours(
     text="#f1f3f5",
     muted="#aeb6c0",
     grid="#454d57",
+    page="#111111",
     paper="#24292f",
     slot_ink="#f2b84b",
     original_ink="#56d3ae",
@@ -120,7 +123,8 @@ def layout(ink: Colours, height: int, *, left: int, right: int, top: int, bottom
         "height": height,
         "autosize": True,
         "margin": {"l": left, "r": right, "t": top, "b": bottom, "pad": 4, "autoexpand": False},
-        "paper_bgcolor": "rgba(0,0,0,0)",
+        # Not clear: a figure on its own does not know the page, and dark text on a dark page could not be read.
+        "paper_bgcolor": ink.page,
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": SIZE, "color": ink.text},
         "hoverlabel": {

@@ -15,7 +15,8 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.bertviz import View, bertviz_frame, fits
 from mlm_viz.widgets.heads import HeadGrid, thumbnails
 from mlm_viz.widgets.live_figure import LiveFigure
-from mlm_viz.widgets.markup import discard, facts, html, line, plain, row
+from mlm_viz.widgets.markup import discard, facts, html, plain, row
+from mlm_viz.widgets.stage import Stage
 from mlm_viz.widgets.prediction_panel import as_text_button
 
 _VIEWS = ("matrix", "row", "shares")
@@ -44,9 +45,7 @@ class AttentionPanel(widgets.VBox):
         self.special = _choice("attention.specials", _SPECIALS)
         self.bertviz = _choice("attention.bertviz", _BERTVIZ)
         self._drawn: tuple[object, ...] | None = None
-        self.nothing = html(line(say("attention.nothing"), "hint", role="status"))
-        self.stage = widgets.Box(layout=widgets.Layout(width="100%"))
-        self.stage.add_class("mlmviz-stage")
+        self.stage = Stage()
         self.summary = html(css_class="mlmviz-numbers")
         self.as_text = as_text_button()
         self.text = html()
@@ -122,7 +121,7 @@ class AttentionPanel(widgets.VBox):
         with self.grid.hold_sync():
             self.grid.thumbnails, self.grid.shape = b"", [0, 0, 0, 0]
         self.summary.value = self.text.value = ""
-        self.stage.children = (self.nothing,)
+        self.stage.tell(say("attention.nothing"))
         self._draw_frame()
 
     @property
@@ -147,8 +146,7 @@ class AttentionPanel(widgets.VBox):
             known = self._live[name] = LiveFigure(figure)
         else:
             known.present(figure)
-        if self.stage.children != (known,):
-            self.stage.children = (known,)
+        self.stage.show(known)
 
     def _draw_words(self, _change: object = None) -> None:
         attention = self.shown

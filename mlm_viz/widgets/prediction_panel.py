@@ -12,6 +12,7 @@ from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
 from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.markup import TextLine, facts, html, line, plain, row, table
+from mlm_viz.widgets.stage import Stage
 
 BARS = 10
 
@@ -25,9 +26,7 @@ class PredictionPanel(widgets.VBox):
         self._live: LiveFigure | None = None
         self._drawn: tuple[object, ...] | None = None
         self.numbers = html(css_class="mlmviz-numbers")
-        self.nothing = html()
-        self.stage = widgets.Box(layout=widgets.Layout(width="100%"))
-        self.stage.add_class("mlmviz-stage")
+        self.stage = Stage()
         self.pin = widgets.ToggleButton(
             description=say("prediction.pin"),
             tooltip=say("prediction.pin.hint"),
@@ -52,14 +51,14 @@ class PredictionPanel(widgets.VBox):
         self._watch()
         self.draw()
         self._draw_joint()
-        self._draw_stale()
+        self.stage.fade(stale=self.state.stale)
 
     def _watch(self) -> None:
         state = self.state
         state.observe(self.draw, ["prediction", "slot", "baseline", "sentence", "stale", "word_score"])
         state.observe(self._draw_answer, ["word_score", "word_error", "slot"])
         state.observe(self._draw_joint, ["joint", "masking", "prediction"])
-        state.observe(self._draw_stale, "stale")
+        state.observe(lambda change: self.stage.fade(stale=change["new"]), "stale")
         state.observe(lambda change: setattr(self.pin, "value", change["new"] is not None), "baseline")
         state.observe(lambda change: setattr(self.word, "value", change["new"]), "word")
         self.pin.observe(lambda change: self._pin(on=change["new"]), "value")
@@ -87,8 +86,7 @@ class PredictionPanel(widgets.VBox):
         self.numbers.value = facts(self._facts())
         self._draw_text()
         if slot is None:
-            self.nothing.value = line(self._why_nothing(), "hint", role="status")
-            self.stage.children = (self.nothing,)
+            self.stage.tell(self._why_nothing())
             return
         asked = self.state.word_score
         bars = prediction_bars(
@@ -103,8 +101,7 @@ class PredictionPanel(widgets.VBox):
             self._live = LiveFigure(bars)
         else:
             self._live.present(bars)
-        if self.stage.children != (self._live,):
-            self.stage.children = (self._live,)
+        self.stage.show(self._live)
 
     @property
     def figure(self) -> go.Figure | None:
@@ -171,10 +168,6 @@ class PredictionPanel(widgets.VBox):
         self.joint.value = table([*head, say("joint.together"), say("joint.apart")], rows, say("joint.caption")) + line(
             say("joint.alone", fill=alone, probability=percent(2**joint.independent_joint)), "quiet"
         )
-
-    def _draw_stale(self, _change: object = None) -> None:
-        act = self.stage.add_class if self.state.stale else self.stage.remove_class
-        act("mlmviz-stale")
 
 
 def as_text_button() -> widgets.ToggleButton:

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import nbformat
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,13 @@ class Lab:
             }""",
             timeout=_RUN_MS,
         )
+
+
+def write_notebook(path: Path, cells: list[str]) -> None:
+    """A notebook of these cells."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
+    nbformat.write(notebook, path)
 
 
 @contextmanager

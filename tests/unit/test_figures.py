@@ -151,7 +151,7 @@ def test_text_form_says_what_the_bars_show():
 def test_heat_map_shows_one_head_queries_down():
     given_ = attention()
     figure = attention_heatmap(given_, 2, 1, slot=2)
-    np.testing.assert_array_equal(figure.data[0].z, given_.weights[1, 1])
+    np.testing.assert_allclose(figure.data[0].z, given_.weights[1, 1], atol=5.1e-5)
     low, high = figure.layout.yaxis.range
     assert low > high
     assert len(figure.data[0].x) == len(set(figure.data[0].x)) == 5  # "the" and "the" stay apart
@@ -392,7 +392,7 @@ def test_dark_and_light_differ_in_colour_only():
     assert light.data[GUESS].marker.color != dark.data[GUESS].marker.color
     np.testing.assert_array_equal(light.data[GUESS].x, dark.data[GUESS].x)
     assert light.layout.margin == dark.layout.margin
-    assert light.layout.paper_bgcolor == dark.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    assert (light.layout.paper_bgcolor, dark.layout.paper_bgcolor) == ("#ffffff", "#111111")
 
 
 # --- updating in place

@@ -1,0 +1,383 @@
+"""The explorer in real JupyterLab, with every address but this machine's blocked: what a student and a lecturer do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Frame, Locator, Page, TimeoutError, expect, sync_playwright
+
+import mlm_viz
+from mlm_viz.examples import EXAMPLES
+from mlm_viz.masking import mask_random
+from tests.browser.lab import ROOT, Lab, Watch, lab, launch, write_notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+PATIENCE = 90_000  # ms; other work may share the processor
+TEXT = "The weather is so nice today."
+LONG = "The man was walking in the park with his dog when it began to rain, so they went home and had a cup of tea."
+HOSTILE = '<script>alert(1)</script> "><img src=x onerror=alert(2)> </script> שלום 👩‍👩‍👧 \u202eabc $x$ ____'
+SCRATCH = [
+    f"import itertools, json, mlm_viz\nruns = itertools.count()\nexplorer = mlm_viz.explore({TEXT!r})\nexplorer",
+    'print("KERNEL", json.dumps({"run": next(runs), "text": explorer.text, "masked": explorer.masked, '
+    '"actions": explorer.masking.actions, "slot": explorer.slot, "head": explorer.head, "error": explorer.error, '
+    '"labels": explorer.state.sentence.labels if explorer.state.sentence else []}))',
+]
+# JupyterLab's own, on a machine without the network or a display; nothing of ours can cause them.
+BENIGN: tuple[str, ...] = ()
+
+
+@dataclass
+class Visit:
+    """A page of JupyterLab with an open notebook."""
+
+    page: Page
+    lab: Lab
+    watch: Watch
+    dialogs: list[str] = field(default_factory=list)
+
+    def run(self, notebook: str) -> None:
+        """Open a notebook, run all its cells, and wait until the explorer has drawn itself."""
+        self.lab.open(self.page, notebook)
+        self.lab.run_all(self.page)
+        expect(self.chips.first).to_be_visible()
+        self.settle()
+
+    @property
+    def chips(self) -> Locator:
+        return self.page.locator(".mlmviz-chip")
+
+    @property
+    def text(self) -> Locator:
+        return self.page.get_by_label("Text", exact=True)
+
+    @property
+    def numbers(self) -> Locator:
+        return self.page.locator(".mlmviz-numbers").first
+
+    def chip(self, label: str) -> Locator:
+        """The first chip of a token."""
+        return self.page.locator(f".mlmviz-chip:has(> .mlmviz-face[data-label={json.dumps(label)}])").first
+
+    def labels(self) -> list[str]:
+        """The tokens as the chips name them, masked or not."""
+        found: list[str] = self.page.locator(".mlmviz-face").evaluate_all("all => all.map(face => face.dataset.label)")
+        return found
+
+    def marks(self) -> dict[int, str]:
+        """Position to what was done to it, as the chips show it."""
+        found = self.chips.evaluate_all("all => all.map(chip => chip.dataset.mark)")
+        return {position: mark for position, mark in enumerate(found) if mark}
+
+    def bars(self) -> list[str]:
+        """What stands beside the bars, from the top."""
+        return self.page.locator(".mlmviz-stage").first.locator(".ytick text").all_text_contents()
+
+    def settle(self) -> None:
+        """Wait until nothing on the page is on its way."""
+        expect(self.page.locator(".mlmviz-strip")).to_have_attribute("aria-busy", "false")
+        expect(self.page.locator(".mlmviz-stale")).to_have_count(0)
+
+    def wait_for_bars(self, unlike: list[str]) -> list[str]:
+        """The bars once they are others."""
+        self.page.wait_for_function(
+            """old => {
+                const stage = document.querySelector(".mlmviz-stage");
+                const now = [...stage.querySelectorAll(".ytick text")].map(text => text.textContent);
+                return now.length > 0 && JSON.stringify(now) !== JSON.stringify(old);
+            }""",
+            arg=unlike,
+        )
+        return self.bars()
+
+    def kernel(self) -> dict[str, Any]:
+        """What Python knows: the notebook's last cell, run again."""
+        cell = self.page.locator(".jp-CodeCell").last
+        output = cell.locator(".jp-OutputArea-output", has_text="KERNEL")
+        before = output.text_content() or ""
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+        expect(output).not_to_have_text(before)
+        expect(output).to_contain_text("KERNEL")
+        found: dict[str, Any] = json.loads((output.text_content() or "").partition("KERNEL")[2])
+        return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as driver:
+        chromium = launch(driver)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("journeys") / "notebooks"
+    folder.mkdir()
+    shutil.copy(ROOT / "notebooks" / "01_fill_the_blank.ipynb", folder)
+    write_notebook(folder / "scratch.ipynb", SCRATCH)
+    with lab(folder) as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser: Browser, jupyter: Lab) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1200})
+    page, watch = context.new_page(), Watch()
+    page.set_default_timeout(PATIENCE)
+    watch.follow(page)
+    here = Visit(page, jupyter, watch)
+    page.on("dialog", lambda dialog: (here.dialogs.append(dialog.message), dialog.dismiss()))
+    yield here
+    context.close()
+    assert watch.outside == []
+    assert [error for error in watch.errors if not any(known in error for known in BENIGN)] == []
+    assert here.dialogs == []
+
+
+# --- journeys ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_notebook_runs_and_a_click_moves_the_bars(visit: Visit) -> None:
+    visit.run("01_fill_the_blank.ipynb")
+    assert not visit.page.locator(".jp-OutputArea-output", has_text="Traceback").all()
+    for label in ("天", "气"):
+        before = visit.bars()
+        visit.chip(label).click()
+        expect(visit.numbers).to_contain_text(f"original {label}")
+        expect(visit.chip(label)).to_have_attribute("data-mark", "masked")
+        after = visit.wait_for_bars(unlike=before)
+        assert any("✓" in bar and label in bar for bar in after), "the original has a bar of its own"
+    visit.chip("天").click()
+    expect(visit.chip("天")).to_have_attribute("data-mark", "")
+
+
+def test_the_same_by_keyboard_alone(visit: Visit) -> None:
+    visit.run("scratch.ipynb")
+    page = visit.page
+    visit.text.focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.mlmviz-face')"):
+            break
+    focused = page.locator(".mlmviz-face:focus")
+    expect(focused).to_have_attribute("data-label", visit.labels()[0])
+    for label in visit.labels()[1:3]:
+        page.keyboard.press("ArrowRight")
+        expect(focused).to_have_attribute("data-label", label)
+    page.keyboard.press("Space")
+    expect(visit.numbers).to_contain_text("original weather")
+    assert "slot 1, shown" in (focused.get_attribute("aria-label") or "")
+    before = visit.bars()
+    for key in ("ArrowRight", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    expect(visit.numbers).to_contain_text("original so")
+    visit.wait_for_bars(unlike=before)
+    assert visit.marks() == {2: "masked", 4: "masked"}
+    for key in ("Space", "Home", "ArrowRight", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    expect(page.locator(".mlmviz-stage").first).to_contain_text("Click a token")
+    assert visit.marks() == {}
+    expect(page.locator(".jp-CodeCell")).to_have_count(len(SCRATCH))
+    assert visit.kernel()["masked"] == []
+
+
+def test_a_chinese_sentence_with_its_glyphs(visit: Visit) -> None:
+    visit.run("scratch.ipynb")
+    sentence = EXAMPLES["中文"][0]
+    visit.page.locator("select[title^=Examples]").select_option(label=sentence)
+    expect(visit.chip("天")).to_be_visible()
+    expect(visit.text).to_have_value(sentence)
+    expect(visit.numbers).to_contain_text("not known")
+    visit.text.fill("今天天气很好")
+    expect(visit.chips).to_have_count(8)
+    visit.chip("气").click()
+    expect(visit.numbers).to_contain_text("original 气")
+    glyphs = visit.chip("好").evaluate(
+        """chip => {
+            const draw = (sign) => {
+                const paper = Object.assign(document.createElement("canvas"), { width: 64, height: 64 }).getContext("2d");
+                paper.font = `40px ${getComputedStyle(chip).fontFamily}`;
+                paper.fillText(sign, 8, 48);
+                return paper.getImageData(0, 0, 64, 64).data.join();
+            };
+            return ["天", "气", "好", "\\u{10fffe}", " "].map(draw);
+        }"""
+    )
+    assert len(set(glyphs)) == 5, "each is drawn, and none as the box that stands for a glyph that is missing"
+    kernel = visit.kernel()
+    assert (kernel["text"], kernel["masked"], kernel["slot"]) == ("今天天气很好", [4], 4)
+
+
+def test_heads_open_and_bertviz_draws_its_lines(visit: Visit) -> None:
+    visit.run("scratch.ipynb")
+    page = visit.page
+    visit.chip("weather").click()
+    page.get_by_role("button", name="Attention heads").click()
+    cells = page.locator(".mlmviz-heads-cell")
+    model = mlm_viz.load()
+    expect(cells).to_have_count(model.layers * model.heads)
+    summary = page.locator(".mlmviz-numbers").nth(1)
+    expect(summary).to_contain_text("layer 1, head 1")
+    expect(page.locator(".mlmviz-stage").nth(1).locator(".heatmaplayer image")).to_have_count(1)
+    picture = heat(page)
+    cells.nth(model.heads + 1).click()
+    expect(summary).to_contain_text("layer 2, head 2")
+    page.wait_for_function(
+        "old => document.querySelectorAll('.mlmviz-stage')[1].querySelector('.heatmaplayer image')?.href.baseVal !== old",
+        arg=picture,
+    )
+    menu = page.get_by_label("bertviz", exact=True)
+    menu.select_option(label="head view")
+    tokens = visit.chips.count()
+    assert drawn(page, "head view of layer 2", "svg line") == model.heads * tokens * tokens
+    menu.select_option(label="model view")
+    assert drawn(page, "model view of layer 2", "svg line") >= model.heads * tokens * tokens
+    menu.select_option(label="off")
+    expect(page.locator("iframe")).to_have_count(0)
+    assert visit.kernel()["head"] == [1, 1]
+
+
+def heat(page: Page) -> str:
+    """The picture of the open head."""
+    image = page.locator(".mlmviz-stage").nth(1).locator(".heatmaplayer image")
+    return str(image.evaluate("image => image.href.baseVal"))
+
+
+def drawn(page: Page, title: str, what: str) -> int:
+    """How many elements the frame with this title has drawn, once it has drawn any."""
+    handle = page.locator(f"iframe[title*={json.dumps(title)}]").element_handle()
+    frame: Frame | None = handle.content_frame()
+    assert frame is not None
+    frame.wait_for_function("what => document.querySelectorAll(what).length > 0", arg=what)
+    return frame.locator(what).count()
+
+
+def test_hostile_tokens_are_text(visit: Visit) -> None:
+    visit.run("scratch.ipynb")
+    page = visit.page
+    scripts = page.locator("script").count()
+    visit.text.fill(HOSTILE)
+    expect(visit.chip("script")).to_be_visible()
+    page.get_by_role("button", name="Attention heads").click()
+    for name in ("Surprisal", "Mask 15 %"):
+        page.get_by_role("button", name=name).click()
+    for switch in page.get_by_role("button", name="As text").all():
+        switch.click()
+    page.get_by_label("Ask for a word").fill("<img src=x onerror=alert(3)>")
+    page.keyboard.press("Enter")
+    page.get_by_label("bertviz", exact=True).select_option(label="head view")
+    assert drawn(page, "head view", "svg line") > 0
+    visit.settle()
+    inside = page.locator(".mlmviz")
+    assert inside.locator("img, a[href], object, embed").count() == 0
+    assert page.locator("[onerror], [onload]").count() == 0
+    assert page.locator("script").count() == scripts
+    kernel = visit.kernel()
+    assert kernel["text"] == HOSTILE
+    assert kernel["error"] == ""
+    assert visit.labels() == kernel["labels"]
+    assert {"<", "script", ">"} <= set(kernel["labels"])
+    # A lone surrogate can be pasted, but not sent back.
+    visit.text.evaluate("""box => { box.value = "the \\ud800 day"; box.dispatchEvent(new InputEvent("input", { bubbles: true })); }""")
+    expect(visit.chips).to_have_count(4)  # this tokenizer passes over U+FFFD
+    assert visit.kernel()["text"] == "the \ufffd day"
+
+
+def test_random_masks_look_three_ways_and_two_hundred_clicks_end_right(visit: Visit) -> None:
+    visit.run("scratch.ipynb")
+    page = visit.page
+    model = mlm_viz.load()
+    sentence = model.encode(LONG)
+    maskings = ((seed, mask_random(sentence, model.vocabulary, seed=seed)) for seed in range(1000))
+    seed, masking = next((s, m) for s, m in maskings if len(set(m.actions)) == 3)
+    visit.text.fill(LONG)
+    expect(visit.chips).to_have_count(len(sentence))
+    page.get_by_label("seed").fill(str(seed))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Mask 15 %").click()
+    page.wait_for_function("count => document.querySelectorAll('.mlmviz-chip[data-mark=kept]').length > 0", arg=1)
+    assert visit.marks() == masking.action_at()
+    looks = {
+        mark: page.locator(f".mlmviz-chip[data-mark={mark}] .mlmviz-face").first.evaluate(
+            "face => [getComputedStyle(face).backgroundColor, getComputedStyle(face).borderStyle, face.parentElement.innerText].join()"
+        )
+        for mark in ("masked", "replaced", "kept")
+    }
+    assert len(set(looks.values())) == 3
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".mlmviz-chip[data-mark=masked]")).to_have_count(0)
+    # Two seconds of clicks, one every ten milliseconds, over five chips: the first is clicked an odd number of times.
+    page.evaluate(
+        """async () => {
+            const faces = [1, 2, 3, 4, 5].map(at => document.querySelectorAll(".mlmviz-face")[at]);
+            for (let click = 0; click < 200; click++) {
+                faces[click < 199 ? click % 5 : 0].click();
+                await new Promise(done => setTimeout(done, 10));
+            }
+        }"""
+    )
+    # 199 clicks in turn: 40 on each of the first four, 39 on the fifth; then one more on the first.
+    visit.settle()
+    expect(visit.numbers).to_contain_text("original")
+    kernel = visit.kernel()
+    assert kernel["masked"] == [1, 5]
+    assert visit.marks() == {1: "masked", 5: "masked"}
+    assert kernel["slot"] in kernel["masked"]
+    assert page.locator(".mlmviz-chip[data-selected=true]").get_attribute("data-position") == str(kernel["slot"])
+
+
+def test_the_dark_theme_is_readable(visit: Visit) -> None:
+    visit.run("scratch.ipynb")
+    page = visit.page
+    visit.chip("weather").click()
+    page.get_by_role("button", name="Attention heads").click()
+    page.get_by_role("button", name="Surprisal").click()
+    expect(page.locator(".mlmviz-stage").nth(1).locator(".heatmaplayer image")).to_have_count(1)
+    for theme, light in (("JupyterLab Dark", "false"), ("JupyterLab Light", "true")):
+        page.get_by_role("menuitem", name="Settings", exact=True).click()
+        page.locator(".lm-Menu-itemLabel", has_text="Theme").first.hover()
+        page.locator(".lm-Menu-itemLabel", has_text=theme).first.click()
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", light)
+        try:
+            page.wait_for_function(f"() => {{ {CONTRAST} return low().length === 0 && texts().length > 40; }}", timeout=20_000)
+        except TimeoutError:
+            pytest.fail(str(page.evaluate(f"() => {{ {CONTRAST} return [texts().length, ...low()]; }}")))
+
+
+# Texts of the explorer whose contrast with what is behind them is too low. What is half transparent is laid over what is
+# behind it; a chip's own background counts. Disabled and unseen parts are left out.
+CONTRAST = """
+const paper = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const channels = (colour) => {
+  paper.clearRect(0, 0, 1, 1);
+  paper.fillStyle = colour;
+  paper.fillRect(0, 0, 1, 1);
+  return [...paper.getImageData(0, 0, 1, 1).data].map((c, i) => i < 3 ? c : c / 255);
+};
+const over = (front, back) => back.map((c, i) => i < 3 ? front[3] * front[i] + (1 - front[3]) * c : 1);
+const luminance = (rgb) => rgb.slice(0, 3).map(c => c / 255)
+  .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + [0.2126, 0.7152, 0.0722][i] * c, 0);
+const behind = (node) => {
+  if (!node) return [255, 255, 255, 1];
+  const own = channels(getComputedStyle(node).backgroundColor);
+  return own[3] === 1 ? own : over(own, behind(node.parentElement));
+};
+const texts = () => [...document.querySelectorAll(
+  ".mlmviz-label, .mlmviz-was, .mlmviz-under, .mlmviz-facts span, .mlmviz-facts b, .mlmviz-quiet, .mlmviz-hint, .mlmviz-legend span, "
+  + ".mlmviz-stage svg text, .mlmviz-heads-heading, .mlmviz-heads-caption")]
+  .filter(node => node.textContent.trim() && node.getClientRects().length && getComputedStyle(node).visibility === "visible");
+const low = () => texts().map(node => {
+  const back = behind(node), style = getComputedStyle(node);
+  const front = over(channels(node instanceof SVGElement ? style.fill : style.color), back);
+  const [dark, bright] = [luminance(front), luminance(back)].sort((a, b) => a - b);
+  return [(bright + 0.05) / (dark + 0.05), node.textContent, node.getAttribute("class")];
+}).filter(([ratio]) => ratio < 4.5);
+"""
