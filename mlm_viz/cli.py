@@ -1,4 +1,4 @@
-"""The command `mlm-viz`: `lab` opens the notebooks, `models` lists what is bundled.
+"""The command `mlm-viz`: `lab` opens the notebooks, `models` lists what is bundled, `train` and `evaluate` make models.
 
 A further command is one more `Command` in `COMMANDS`. Nothing heavy is imported before a command needs it.
 """
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlm_viz import paths
+from mlm_viz.errors import MlmVizError
 from mlm_viz.strings import say
+from mlm_viz.training import commands
 
 FIRST_NOTEBOOK = "01_fill_the_blank.ipynb"
 PORT_VARIABLE = "MLM_VIZ_PORT"
@@ -168,6 +170,8 @@ def _describe(folder: Path) -> str:
 COMMANDS = (
     Command("lab", _add_lab, _run_lab),
     Command("models", _add_models, _run_models),
+    Command("train", commands.add_train, commands.run_train),
+    Command("evaluate", commands.add_evaluate, commands.run_evaluate),
 )
 
 
@@ -189,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, MlmVizError) as error:
         print(error, file=sys.stderr)
         return 2
 

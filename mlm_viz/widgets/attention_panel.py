@@ -16,8 +16,8 @@ from mlm_viz.widgets.bertviz import View, bertviz_frame, fits
 from mlm_viz.widgets.heads import HeadGrid, thumbnails
 from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.markup import discard, facts, html, plain, row
-from mlm_viz.widgets.stage import Stage
 from mlm_viz.widgets.prediction_panel import as_text_button
+from mlm_viz.widgets.stage import Stage
 
 _VIEWS = ("matrix", "row", "shares")
 _SPECIALS = ("show", "hide", "renormalise")

@@ -35,6 +35,13 @@ function palette(colours) {
 
 const sameBytes = (a, b) => a?.length === b.length && b.every((byte, at) => a[at] === byte);
 
+/** Ask JupyterLab to leave plain keys (arrows, Enter, Space) to `root`, and take the others (Ctrl+S), until `signal` aborts. */
+function keepKeys(root, signal) {
+  const look = (event) => root.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
+  // At the window, on the way down: JupyterLab looks for the attribute at the document.
+  addEventListener("keydown", look, { capture: true, signal });
+}
+
 class Heads {
   static watched = ["thumbnails", "shape", "selected", "stale", "colours"];
 
@@ -44,7 +51,7 @@ class Heads {
     this.cells = [];
     this.size = "";
     this.stop = new AbortController();
-    this.root = element("div", "mlmviz mlmviz-heads", el, { "data-lm-suppress-shortcuts": "true" });
+    this.root = element("div", "mlmviz mlmviz-heads", el);
     this.caption = element("div", "mlmviz-heads-caption", this.root);
     this.grid = element("div", "mlmviz-heads-grid", this.root, { role: "grid", "aria-label": this.say("label") });
     this.listen();
@@ -57,6 +64,7 @@ class Heads {
 
   listen() {
     const { signal } = this.stop;
+    keepKeys(this.root, signal);
     this.grid.addEventListener("click", (event) => this.onClick(event), { signal });
     this.grid.addEventListener("keydown", (event) => this.onKey(event), { signal });
     this.repaint = () => this.changed();

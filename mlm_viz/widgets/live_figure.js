@@ -31,7 +31,10 @@ export default () => {
     render({ model, el }) {
       inner ??= start(model);
       const drawn = inner.then((widget) => widget.render({ model, el }));
-      return () => drawn.then((remove) => remove());
+      return async () => {
+        (await drawn)();
+        el.on ??= () => {}; // taken away while plotly is still drawing, which then wants to listen to the figure
+      };
     },
   };
 };

@@ -67,6 +67,13 @@ function watchTheme(report, signal) {
   look();
 }
 
+/** Ask JupyterLab to leave plain keys (arrows, Enter, Space) to `root`, and take the others (Ctrl+S), until `signal` aborts. */
+function keepKeys(root, signal) {
+  const look = (event) => root.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
+  // At the window, on the way down: JupyterLab looks for the attribute at the document.
+  addEventListener("keydown", look, { capture: true, signal });
+}
+
 class Strip {
   static watched = ["tokens", "marks", "replacements", "selected", "shades", "shade_labels", "shade_title", "stale", "guesses"];
 
@@ -89,9 +96,8 @@ class Strip {
     return fill(this.strings[key], { mask: this.model.get("mask_label"), ...values });
   }
 
-  // JupyterLab would take arrows and Enter for its own; the attribute asks it to leave them here.
   frame(el) {
-    this.root = element("div", "mlmviz mlmviz-strip", el, { "data-lm-suppress-shortcuts": "true" });
+    this.root = element("div", "mlmviz mlmviz-strip", el);
     this.chips = element("div", "mlmviz-chips", this.root, { role: "toolbar", "aria-label": this.say("label") });
     const row = element("div", "mlmviz-tabrow", this.root);
     this.tablist = element("div", "mlmviz-tabs", row, { role: "tablist", "aria-label": this.say("tabs") });
@@ -117,6 +123,7 @@ class Strip {
 
   listen() {
     const { signal } = this.stop;
+    keepKeys(this.root, signal);
     this.chips.addEventListener("click", (event) => this.onClick(event), { signal });
     this.chips.addEventListener("keydown", (event) => this.onKey(event), { signal });
     this.chips.addEventListener("keyup", (event) => event.key === " " && event.preventDefault(), { signal });
@@ -353,7 +360,13 @@ class Strip {
     if (cell.key === key) return;
     cell.key = key;
     const { token, mark, slot, shade } = seen;
-    Object.assign(cell.node.dataset, { mark, special: token.special, selected: seen.selected, shaded: shade !== undefined });
+    Object.assign(cell.node.dataset, {
+      mark,
+      special: token.special,
+      blank: token.blank,
+      selected: seen.selected,
+      shaded: shade !== undefined,
+    });
     cell.node.style.setProperty("--mlmviz-shade", `${Math.round(100 * (shade ?? 0))}%`);
     setText(cell.was, seen.was);
     setText(cell.label, seen.label);

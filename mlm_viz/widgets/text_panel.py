@@ -24,7 +24,6 @@ class TextPanel(widgets.VBox):
             description=say("text.label"),
             placeholder=say("text.placeholder"),
             rows=2,
-            layout=widgets.Layout(width="100%"),
         )
         self.examples = widgets.Dropdown(
             options=[(say("text.examples"), "")] + [(t, t) for group in EXAMPLES.values() for t in group],

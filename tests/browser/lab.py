@@ -51,7 +51,7 @@ class Watch:
         """Stop every request to another machine and note it; note every error in the console."""
         page.route("**/*", self._let_through)
         page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(f"{error}\n{error.stack}"))
 
     def _let_through(self, route: Route) -> None:
         address = urlsplit(route.request.url)

@@ -15,10 +15,10 @@ DOCS = ROOT / "docs"
 WIDTH = 1400
 MOST_BYTES = 400_000
 OPEN = "import mlm_viz\n\nexplorer = mlm_viz.explore({text!r})\nexplorer"
-ENGLISH = "The weather is so nice today, so we went to the park."
+ENGLISH = "I would like a cup of tea, please."
 CHINESE = "今天天气很____，我们决定去公园野餐。"
 # Hides what is JupyterLab's and changes from run to run.
-QUIET = ".jp-Notebook-footer, .jp-cell-toolbar, .jp-Toolbar { visibility: hidden !important } * { caret-color: transparent !important }"
+QUIET = ".jp-Notebook-footer, .jp-cell-toolbar, .jp-Toolbar, .jp-OutputPrompt { visibility: hidden !important } * { caret-color: transparent !important }"
 
 
 def settle(page: Page) -> None:
@@ -61,12 +61,13 @@ def chip(page: Page, label: str) -> Locator:
     return page.locator(f".mlmviz-chip:has(> .mlmviz-face[data-label='{label}'])").first
 
 
-def shoot(page: Page, what: Locator, name: str) -> None:
+def shoot(page: Page, what: Locator, name: str, margin: int = 4) -> None:
     """Save a picture of one element with a little of the page around it."""
     settle(page)
     box = what.bounding_box()
     assert box is not None
-    clip = {"x": box["x"] - 12, "y": box["y"] - 12, "width": box["width"] + 24, "height": box["height"] + 24}
+    clip = {"x": box["x"] - margin, "y": box["y"] - margin}
+    clip |= {"width": box["width"] + 2 * margin, "height": box["height"] + 2 * margin}
     target = DOCS / name
     page.screenshot(path=target, clip=clip, animations="disabled", caret="hide")
     assert target.stat().st_size < MOST_BYTES, f"{name} has {target.stat().st_size} bytes"
@@ -76,8 +77,8 @@ def shoot(page: Page, what: Locator, name: str) -> None:
 def explorer_in_english(page: Page, server: Lab) -> None:
     """A masked word, its original marked, shades under the chips."""
     what = open_explorer(page, server, ENGLISH, dark=False)
-    chip(page, "park").click()
-    expect(page.locator(".mlmviz-numbers").first).to_contain_text("original park")
+    chip(page, "tea").click()
+    expect(page.locator(".mlmviz-numbers").first).to_contain_text("original tea")
     page.get_by_role("button", name="Surprisal").click()
     expect(page.locator(".mlmviz-ramp")).to_be_visible()
     shoot(page, what, "explorer.png")
@@ -95,12 +96,12 @@ def explorer_in_chinese(page: Page, server: Lab) -> None:
 def attention_heads(page: Page, server: Lab) -> None:
     """The grid of heads and one head as a heat map."""
     open_explorer(page, server, ENGLISH, dark=False)
-    chip(page, "park").click()
+    chip(page, "tea").click()
     page.get_by_role("button", name="Attention heads").click()
     page.locator(".mlmviz-heads-cell").nth(5).click()
     expect(page.locator(".mlmviz-numbers").nth(1)).to_contain_text("layer 2, head 2")
     expect(page.locator(".mlmviz-stage").nth(1).locator(".heatmaplayer image")).to_have_count(1)
-    shoot(page, page.locator(".mlmviz-split"), "heads.png")
+    shoot(page, page.locator(".mlmviz-split"), "heads.png", margin=0)
 
 
 def take(browser: Browser, server: Lab) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,16 +11,8 @@ from playwright.sync_api import Browser, Frame, Page, Route, sync_playwright
 
 from mlm_viz.escape import clean
 from mlm_viz.widgets.bertviz import View, bertviz_frame
+from tests.browser.lab import launch
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CHINESE = ["[CLS]", *"今天天气很", "[MASK]", "。", "[SEP]"]
 HOSTILE = [
     "<script>window.hit = 1; parent.postMessage('hit', '*')</script>",
@@ -69,7 +60,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Locator, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect, sync_playwright
 
 import mlm_viz
 from mlm_viz.examples import EXAMPLES
@@ -24,9 +24,9 @@ LONG = "The man was walking in the park with his dog when it began to rain, so t
 HOSTILE = '<script>alert(1)</script> "><img src=x onerror=alert(2)> </script> שלום 👩‍👩‍👧 \u202eabc $x$ ____'
 SCRATCH = [
     f"import itertools, json, mlm_viz\nruns = itertools.count()\nexplorer = mlm_viz.explore({TEXT!r})\nexplorer",
-    'print("KERNEL", json.dumps({"run": next(runs), "text": explorer.text, "masked": explorer.masked, '
-    '"actions": explorer.masking.actions, "slot": explorer.slot, "head": explorer.head, "error": explorer.error, '
-    '"labels": explorer.state.sentence.labels if explorer.state.sentence else []}))',
+    """sentence = explorer.state.sentence
+known = {"run": next(runs), "text": explorer.text, "masked": explorer.masked, "slot": explorer.slot, "head": explorer.head}
+print("KERNEL", json.dumps({**known, "error": explorer.error, "labels": sentence.labels if sentence else []}))""",
 ]
 # JupyterLab's own, on a machine without the network or a display; nothing of ours can cause them.
 BENIGN: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Visit:
 
     def chip(self, label: str) -> Locator:
         """The first chip of a token."""
-        return self.page.locator(f".mlmviz-chip:has(> .mlmviz-face[data-label={json.dumps(label)}])").first
+        return self.page.locator(f".mlmviz-chip:has(> .mlmviz-face[data-label={json.dumps(label, ensure_ascii=False)}])").first
 
     def labels(self) -> list[str]:
         """The tokens as the chips name them, masked or not."""
@@ -286,7 +286,9 @@ def test_hostile_tokens_are_text(visit: Visit) -> None:
     assert visit.labels() == kernel["labels"]
     assert {"<", "script", ">"} <= set(kernel["labels"])
     # A lone surrogate can be pasted, but not sent back.
-    visit.text.evaluate("""box => { box.value = "the \\ud800 day"; box.dispatchEvent(new InputEvent("input", { bubbles: true })); }""")
+    visit.text.evaluate(
+        """box => { box.value = "the \\ud800 day"; box.dispatchEvent(new InputEvent("input", { bubbles: true })); }"""
+    )
     expect(visit.chips).to_have_count(4)  # this tokenizer passes over U+FFFD
     assert visit.kernel()["text"] == "the \ufffd day"
 
@@ -347,8 +349,10 @@ def test_the_dark_theme_is_readable(visit: Visit) -> None:
         page.locator(".lm-Menu-itemLabel", has_text=theme).first.click()
         expect(page.locator("body")).to_have_attribute("data-jp-theme-light", light)
         try:
-            page.wait_for_function(f"() => {{ {CONTRAST} return low().length === 0 && texts().length > 40; }}", timeout=20_000)
-        except TimeoutError:
+            page.wait_for_function(
+                f"() => {{ {CONTRAST} return low().length === 0 && texts().length > 40; }}", timeout=20_000
+            )
+        except Error:
             pytest.fail(str(page.evaluate(f"() => {{ {CONTRAST} return [texts().length, ...low()]; }}")))
 
 

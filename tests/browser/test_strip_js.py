@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from mlm_viz.strings import section
 from mlm_viz.figures.theme import ATTENTION
+from mlm_viz.strings import section
 from mlm_viz.widgets.heads import HeadGrid, thumbnails
 from mlm_viz.widgets.strip import TokenStrip
+from tests.browser.harness import get, mount, put, serving
+from tests.browser.lab import launch
 
-from .harness import get, mount, put, serving
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = [
     "<script>window.hacked=1</script>",
     '"><img src=x onerror=window.hacked=1>',
@@ -46,8 +36,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
     with sync_playwright() as driver, serving(tmp_path_factory.mktemp("site")) as address:
-        chromium = Path("/usr/bin/chromium")
-        browser = driver.chromium.launch(executable_path=chromium if chromium.exists() else None, args=FLAGS)
+        browser = launch(driver)
         yield browser.new_page(viewport={"width": 700, "height": 700}), address
         browser.close()
 

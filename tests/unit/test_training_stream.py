@@ -89,7 +89,7 @@ def same(one: Batch, two: Batch) -> bool:
 
 
 def take(stream: Stream, count: int, place: Place | None = None, step: int = 0) -> list[tuple[Batch, Place]]:
-    batches = stream.batches(place or stream.start(PHASE), step, lambda step: Phase(16 if step < 90 else 40, 0.15))
+    batches = stream.batches(place or stream.start(16), step, lambda step: Phase(16 if step < 90 else 40, 0.15))
     return list(itertools.islice(batches, count))
 
 
@@ -113,7 +113,7 @@ def test_batches_waste_little_and_keep_to_their_size(texts: tuple[list[Encoded],
 def test_later_inputs_are_longer(texts: tuple[list[Encoded], Pieces]) -> None:
     batches = [batch for batch, _ in take(make_stream(texts), 220)]
     assert max(batch.ids.shape[1] for batch in batches[:90]) == 16
-    assert 30 < max(batch.ids.shape[1] for batch in batches[130:]) <= 40
+    assert 30 < max(batch.ids.shape[1] for batch in batches[90:]) <= 40
 
 
 def test_texts_get_tokens_by_their_repeats(texts: tuple[list[Encoded], Pieces]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -76,7 +75,12 @@ def test_opening_the_heads_is_one_call_and_a_click_on_one_is_none(tiny_bert: Mod
     assert panel.body.layout.display == "flex"
     assert panel.grid.shape == [3, 4, 13, 13]
     panel.grid.set_state({"selected": [2, 1]})
-    for control, value in ((panel.view, "row"), (panel.view, "shares"), (panel.special, "hide"), (panel.bertviz, "head")):
+    for control, value in (
+        (panel.view, "row"),
+        (panel.view, "shares"),
+        (panel.special, "hide"),
+        (panel.bertviz, "head"),
+    ):
         control.value = value
     assert calls() == 0
     assert explorer.head == (2, 1)
@@ -108,6 +112,19 @@ def test_typing_keeps_what_is_typed(tiny_bert: Model) -> None:
     assert explorer.masked == (2,)
 
 
+def test_a_sentence_takes_the_place_of_the_bars_and_hides_them(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["paris"])
+    stage = explorer.prediction_panel.stage
+    picture = stage.picture.children
+    explorer.masked = ()
+    assert "Click a token" in stage.words.value
+    assert "mlmviz-hidden" in stage.picture._dom_classes
+    assert stage.picture.children == picture, "plotly must not be taken off the page while it draws"
+    explorer.masked = ["paris"]
+    assert stage.words.value == ""
+    assert "mlmviz-hidden" not in stage.picture._dom_classes
+
+
 @pytest.mark.parametrize(("text", "says"), [("", "no text"), ("the " * 60, "62 tokens")])
 def test_an_error_is_a_sentence_in_the_panel(tiny_bert: Model, text: str, says: str) -> None:
     explorer = explore(text, tiny_bert)
@@ -118,7 +135,7 @@ def test_an_error_is_a_sentence_in_the_panel(tiny_bert: Model, text: str, says: 
     assert explorer.prediction is None
     explorer.text = TEXT
     assert explorer.text_panel.problem.value == ""
-    assert "Click a token" in explorer.prediction_panel.stage.children[0].value
+    assert "Click a token" in explorer.prediction_panel.stage.words.value
 
 
 def test_the_buttons(tiny_bert: Model, calls: Calls) -> None:
@@ -182,7 +199,7 @@ def test_without_a_head_the_heads_can_still_be_seen(headless: Model) -> None:
     explorer = explore("the ____ day", headless)
     assert "cls.predictions" in explorer.text_panel.problem.value
     assert explorer.prediction is None
-    assert "no prediction" in explorer.prediction_panel.stage.children[0].value
+    assert "no prediction" in explorer.prediction_panel.stage.words.value
     assert explorer.attention is not None
     assert explorer.attention_panel.grid.shape == [3, 4, 5, 5]
     click(explorer, 1)
@@ -214,12 +231,15 @@ def test_while_new_bars_are_on_their_way_the_old_ones_stay(tiny_bert: Model) -> 
         explorer = explore(TEXT, tiny_bert, masked=["paris", "france"])
         await until_settled(explorer.state)
         panel = explorer.prediction_panel
-        seen, joint = panel.stage.children, panel.joint.value
+        joint = panel.joint.value
         assert joint
-        panel.stage.observe(lambda _: pytest.fail("the bars were taken off the page"), "children")
+        panel.stage.words.observe(lambda _: pytest.fail("a sentence took the place of the bars"), "value")
+        panel.stage.picture.observe(
+            lambda _: pytest.fail("the bars were taken off the page"), ["children", "_dom_classes"]
+        )
         panel.joint.observe(lambda change: change["new"] or pytest.fail("the table was taken off the page"), "value")
         click(explorer, 2)
-        assert (panel.stage.children, panel.joint.value) == (seen, joint)
+        assert panel.joint.value == joint
         await until_settled(explorer.state)
         assert panel.joint.value != joint
 
@@ -243,7 +263,7 @@ def test_a_longer_text_while_the_heads_are_open(tiny_bert: Model) -> None:
         explorer.text = "the"
         assert explorer.attention.labels == ("[CLS]", "the", "[SEP]")
         explorer.text = ""
-        assert "cannot be read" in explorer.attention_panel.stage.children[0].value
+        assert "cannot be read" in explorer.attention_panel.stage.words.value
 
 
 # --- from Python ------------------------------------------------------------------------------------------------------
@@ -497,5 +517,3 @@ def test_bertviz_is_drawn_anew_only_when_it_changes(tiny_bert: Model) -> None:
     assert panel.frame.children[0] is frame
     explorer.head = (1, 2)
     assert panel.frame.children[0] is not frame
-
-

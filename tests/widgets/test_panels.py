@@ -136,7 +136,7 @@ def test_every_control_has_a_name_and_every_frame_a_title(tiny_bert: Model) -> N
 def test_what_changes_by_itself_is_said(tiny_bert: Model) -> None:
     explorer = explore("", tiny_bert)
     assert 'role="status"' in explorer.text_panel.problem.value
-    assert 'role="status"' in explorer.prediction_panel.stage.children[0].value
+    assert 'role="status"' in explorer.prediction_panel.stage.words.value
 
 
 def test_the_original_is_named_with_its_numbers(tiny_bert: Model) -> None:

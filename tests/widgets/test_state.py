@@ -42,7 +42,9 @@ def three_ways(model: Model) -> Masking:
     """`TEXT` with one token masked, one replaced and one kept."""
     vocabulary = model.vocabulary
     return Masking(
-        (2, 4, 6), ("masked", "replaced", "kept"), (vocabulary.mask_id or 0, vocabulary.ids["dog"], vocabulary.ids["paris"])
+        (2, 4, 6),
+        ("masked", "replaced", "kept"),
+        (vocabulary.mask_id or 0, vocabulary.ids["dog"], vocabulary.ids["paris"]),
     )
 
 

@@ -1,0 +1,180 @@
+"""The settings of a training, what is left to the size of the text, and what may be changed on resuming."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from mlm_viz.strings import say
+from mlm_viz.training.errors import TrainingError
+
+DEFAULT_MINUTES = 10.0
+# From so many characters on: layers, width, heads. A small text is learned by heart by a large model.
+_SIZES = ((0, (2, 128, 2)), (2_000_000, (3, 192, 3)), (10_000_000, (4, 256, 4)))
+_LARGEST_VOCAB = 14_000
+_HELD_OUT = (0.005, 0.05)
+_HELD_OUT_LINES = 200
+_BATCH_TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 65_536}
+_LEAST_BATCH = 256
+_CHOICES = {
+    "decay": ("linear", "cosine"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "precision": ("auto", "bf16", "fp32"),
+    "dtype": ("fp16", "fp32"),
+}
+# These change how long and where is trained, not what: a run may be resumed with others.
+CHANGEABLE = frozenset({"minutes", "steps", "device", "precision", "dtype", "checkpoint_minutes", "checkpoint_steps"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a training; None is decided from the size of the text or by the processor.
+
+    Attributes:
+        layers, width, heads: of the network.
+        vocab: pieces in the vocabulary.
+        limit: the longest input in tokens, and the limit of the model that is saved.
+        short: the longest input in tokens at the start.
+        long_from: fraction of the budget from which inputs go up to `limit`.
+        minutes, steps: the budget, whichever ends first; the time is that of the steps alone, over all resumptions.
+        batch_tokens: tokens in a batch.
+        rate: the highest learning rate.
+        warmup: fraction of the budget over which the rate rises.
+        decay: how it falls to zero after that, "linear" or "cosine".
+        weight_decay: of the matrices.
+        dropout: of the network.
+        objective: a key of `objectives.OBJECTIVES`.
+        mask_from, mask_to: share of the tokens that are masked at the start and at the end.
+        whole_words: mask all pieces of a word or none.
+        held_out: fraction of the lines never trained on.
+        seed: of everything random.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto" (bf16 where the processor has it), "bf16" or "fp32".
+        dtype: of the weights that are saved at the end, "fp16" or "fp32".
+        checkpoint_minutes, checkpoint_steps: how often a checkpoint is written, whichever comes first.
+        keep: leave the working folder (ids, checkpoints) standing at the end.
+    """
+
+    layers: int | None = None
+    width: int | None = None
+    heads: int | None = None
+    vocab: int | None = None
+    limit: int = 256
+    short: int = 64
+    long_from: float = 0.8
+    minutes: float | None = None
+    steps: int | None = None
+    batch_tokens: int | None = None
+    rate: float = 1e-3
+    warmup: float = 0.05
+    decay: str = "linear"
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    objective: str = "masked"
+    mask_from: float = 0.3
+    mask_to: float = 0.15
+    whole_words: bool = False
+    held_out: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    dtype: str = "fp16"
+    checkpoint_minutes: float = 5.0
+    checkpoint_steps: int | None = None
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise TrainingError(
+                    say("train.error.choice", name=name, value=getattr(self, name), allowed=", ".join(choices))
+                )
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not _within(value, least, most):
+                raise TrainingError(say("train.error.range", name=name, value=value, least=least, most=most))
+        if self.short > self.limit:
+            raise TrainingError(say("train.error.range", name="short", value=self.short, least=8, most=self.limit))
+        if self.width and self.heads and self.width % self.heads:
+            raise TrainingError(say("train.error.heads", width=self.width, heads=self.heads))
+
+    def resolved(self, *, characters: int, lines: int, device: str) -> Settings:
+        """The same with everything decided for a text of so many characters and lines."""
+        layers, width, heads = next(sizes for least, sizes in reversed(_SIZES) if characters >= least)
+        width = self.width or width
+        budget = self.minutes if self.minutes or self.steps else DEFAULT_MINUTES
+        return replace(
+            self,
+            layers=self.layers or layers,
+            width=width,
+            heads=self.heads or next(h for h in (heads, width // 64, 2, 1) if h and width % h == 0),
+            vocab=self.vocab or min(_LARGEST_VOCAB, max(300, round(4 * math.sqrt(characters)))),
+            minutes=budget,
+            batch_tokens=self.batch_tokens or min(_BATCH_TOKENS[device], max(_LEAST_BATCH, characters // 100)),
+            limit=self.short if self.long_from >= 1 else self.limit,
+            held_out=self.held_out if self.held_out is not None else _clamp(_HELD_OUT_LINES / lines, *_HELD_OUT),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written to disk."""
+        return asdict(self)
+
+
+# From the least to the most that makes sense, both included.
+_RANGES: dict[str, tuple[float, float]] = {
+    "layers": (1, 96),
+    "width": (8, 8192),
+    "heads": (1, 128),
+    "vocab": (100, 1_000_000),
+    "limit": (8, 8192),
+    "short": (8, 8192),
+    "long_from": (0, 1),
+    "minutes": (0.001, 1e6),
+    "steps": (1, 1_000_000_000),
+    "batch_tokens": (16, 16_777_216),
+    "rate": (1e-9, 1),
+    "warmup": (0, 0.9),
+    "weight_decay": (0, 1),
+    "dropout": (0, 0.9),
+    "mask_from": (0.01, 0.9),
+    "mask_to": (0.01, 0.9),
+    "held_out": (0, 0.5),
+    "seed": (0, 2**32 - 1),
+    "checkpoint_minutes": (0.001, 1e6),
+    "checkpoint_steps": (1, 1_000_000_000),
+}
+NAMES = tuple(field.name for field in fields(Settings))
+
+
+def made_from(changes: dict[str, Any]) -> Settings:
+    """Settings from names and values.
+
+    Raises:
+        TrainingError: for a name that is no setting, or a value that is not allowed.
+    """
+    unknown = sorted(set(changes) - set(NAMES))
+    if unknown:
+        raise TrainingError(say("train.error.unknown_setting", names=", ".join(unknown), known=", ".join(NAMES)))
+    return Settings(**changes)
+
+
+def changed(begun: Settings, asked: dict[str, Any]) -> Settings:
+    """The settings of a run that goes on, with what was asked for in addition.
+
+    Raises:
+        TrainingError: if something was asked for that would make it another training.
+    """
+    made_from(asked)
+    for name, value in asked.items():
+        if name not in CHANGEABLE and value is not None and value != getattr(begun, name):
+            raise TrainingError(say("train.error.other_setting", name=name, was=getattr(begun, name), now=value))
+    return replace(begun, **{name: value for name, value in asked.items() if name in CHANGEABLE})
+
+
+def _within(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _clamp(value: float, least: float, most: float) -> float:
+    return min(max(value, least), most)
