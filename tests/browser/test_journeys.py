@@ -62,7 +62,9 @@ class Visit:
 
     def chip(self, label: str) -> Locator:
         """The first chip of a token."""
-        return self.page.locator(f".mlmviz-chip:has(> .mlmviz-face[data-label={json.dumps(label, ensure_ascii=False)}])").first
+        return self.page.locator(
+            f".mlmviz-chip:has(> .mlmviz-face[data-label={json.dumps(label, ensure_ascii=False)}])"
+        ).first
 
     def labels(self) -> list[str]:
         """The tokens as the chips name them, masked or not."""
