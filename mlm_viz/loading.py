@@ -168,6 +168,14 @@ def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[
         if type(problem).__name__ == "UnpicklingError":  # torch's advice would be to run it
             raise ModelError(say("error.weights_with_code", name=name)) from problem
         raise ModelError(say("error.weights", name=name, why=_first_line(problem))) from problem
+    if (
+        config.model_type == "deberta-v2"
+        and config.legacy
+        and any("lm_predictions" in k for k in report["unexpected_keys"])
+    ):
+        # DeBERTa-v3's checkpoints have the new head, but their config does not say so.
+        config.legacy = False
+        return _read_weights(place, name, config)
     mismatched = sorted(key for key, *_ in report["mismatched_keys"])
     if mismatched:
         raise ModelError(say("error.mismatched", name=name, tensors=_some(mismatched)))

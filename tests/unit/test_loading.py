@@ -382,3 +382,17 @@ def test_vocabulary_files_of_older_checkpoints(broken: Any, tiny_dir: DirOf) -> 
         text = "the cats play in paris"
         assert model.encode(text).ids.tolist() == whole.encode(text).ids.tolist()
         shutil.rmtree(folder)
+
+
+def test_a_new_head_under_an_old_config(broken: Any, tiny_dir: DirOf) -> None:
+    """DeBERTa-v3's checkpoints: the head of `legacy=False`, and a config that does not mention it."""
+    folder = broken("deberta-v2")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del config["legacy"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    model, plain = mlm_viz.load(folder), mlm_viz.load(tiny_dir("deberta-v2"))
+    assert model.refusal is None
+    text = "the [MASK] runs"
+    np.testing.assert_allclose(
+        mlm_viz.predict(text, model).log2_probs, mlm_viz.predict(text, plain).log2_probs, atol=1e-5
+    )

@@ -17,7 +17,8 @@ from mlm_viz.masking import mask_random
 from mlm_viz.model import Model
 from mlm_viz.training.corpus import is_held_out, line_hash
 from mlm_viz.training.errors import TrainingError
-from mlm_viz.training.evaluation import evaluate, fitting, letters
+from mlm_viz.training.evaluation import _collect, evaluate, fitting, letters
+from mlm_viz.training.recipe import Text
 from mlm_viz.training.scores import calibration
 
 LINES = [
@@ -63,6 +64,10 @@ def test_scores_are_those_of_a_plain_loop(text: Path, tiny_model: Callable[[str]
     model = tiny_model("bert")
     ranks, bits, characters, best = by_hand(model, 3)
     score = evaluate(model, text, every_line=True, seed=3, progress=False).scores[0]
+    # An untrained model hits nothing, so the ranks are compared one by one too.
+    columns = _collect(model, Text(text), None, None, 0.15, 3, progress=False).columns
+    assert sorted(columns[:, 0]) == sorted(ranks)
+    assert sorted(columns[:, 2]) == sorted(characters)
     assert (score.name, score.lines, score.masked, score.characters) == ("lines", 6, len(ranks), sum(characters))
     assert score.accuracy == pytest.approx(np.mean([rank == 1 for rank in ranks]))
     assert score.top5 == pytest.approx(np.mean([rank <= 5 for rank in ranks]))
