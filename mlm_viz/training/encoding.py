@@ -110,7 +110,9 @@ def encode(
             raise TrainingError(say("train.error.nothing_left"))
         write_atomically(listing, json.dumps([asdict(text) for text in encoded]).encode())
     entries = json.loads(listing.read_text(encoding="utf-8"))
-    texts = [Encoded(**{**entry, "watched": tuple(entry["watched"])}) for entry in entries]
+    # The folder may have been moved since, to another machine too.
+    moved = [{**entry, "stem": str(folder / Path(entry["stem"]).name)} for entry in entries]
+    texts = [Encoded(**{**entry, "watched": tuple(entry["watched"])}) for entry in moved]
     return [text for text in texts if text.tokens]
 
 

@@ -387,3 +387,21 @@ const low = () => texts().map(node => {
   return [(bright + 0.05) / (dark + 0.05), node.textContent, node.getAttribute("class")];
 }).filter(([ratio]) => ratio < 4.5);
 """
+
+
+def test_a_page_loaded_anew_goes_on(visit: Visit) -> None:
+    """The kernel lives on when a page is loaded again; what stands there then is what stood there before."""
+    visit.run("scratch.ipynb")
+    visit.chip("weather").click()
+    first = visit.wait_for_bars(unlike=[])
+    visit.chip("so").click()
+    second = visit.wait_for_bars(unlike=first)
+    visit.page.keyboard.press("Control+S")  # from within the strip, which keeps only the plain keys to itself
+    expect(visit.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+    visit.page.reload()
+    expect(visit.chip("so")).to_have_attribute("data-mark", "masked")
+    assert visit.wait_for_bars(unlike=[]) == second
+    visit.chip("nice").click()
+    expect(visit.numbers).to_contain_text("original nice")
+    assert visit.wait_for_bars(unlike=second)
+    assert visit.kernel()["masked"] == [2, 4, 5]

@@ -16,6 +16,7 @@ import mlm_viz
 from mlm_viz.errors import MlmVizError
 from mlm_viz.examples import EXAMPLES
 from mlm_viz.model import Model
+from mlm_viz.strings import say
 from mlm_viz.widgets.explorer import Explorer, explore
 from tests.unit.test_hostile import ANY_TEXT
 from tests.widgets.conftest import TEXT, Calls, until_settled
@@ -93,7 +94,7 @@ def test_pinning_on_the_page(tiny_bert: Model, calls: Calls) -> None:
     explorer.prediction_panel.pin.set_state({"value": True})
     assert calls() == 0
     assert explorer.state.baseline is not None
-    assert "Jensen-Shannon" in explorer.prediction_panel.numbers.value
+    assert say("prediction.divergence") in explorer.prediction_panel.numbers.value
     explorer.prediction_panel.pin.set_state({"value": False})
     assert explorer.state.baseline is None
     click(explorer, 6, mask=False)
