@@ -59,6 +59,8 @@ class ExplorerState(HasTraits):
         self.scheduler = Scheduler(self._step)
         self._before: dict[int, SlotPrediction] = {}
         self._looked_at: tuple[Sentence, Masking] | None = None
+        # The last text that could be read: what is typed may be too long, or gone, for a moment only.
+        self._last: tuple[Sentence, Masking, int] | None = None
         self._look_due = False
         self._sweeping: Iterator[Sweep] | None = None
         self._filling: Iterator[JointFills | None] | None = None
@@ -73,16 +75,18 @@ class ExplorerState(HasTraits):
         """Take another text, keeping the masks, the slot and the previous distributions of the tokens that stay."""
         if clean_text(text) == self.text:
             return
-        old_sentence, old_masking, old_slot = self.sentence, self.masking, self.slot
+        if self.sentence is not None:
+            self._last = (self.sentence, self.masking, self.slot)
         with self.hold_trait_notifications():
             self._take(text)
             if self.sentence is None:
                 return
-            where = carry_over(old_sentence, self.sentence) if old_sentence is not None else {}
+            sentence, masking, slot = self._last or (self.sentence, Masking(), -1)
+            where = carry_over(sentence, self.sentence)
             allowed = set(self.sentence.maskable)
-            kept = old_masking.moved({old: new for old, new in where.items() if new in allowed})
-            self._before = {where[p]: slot for p, slot in self._before.items() if p in where}
-            self.slot = where.get(old_slot, -1)
+            kept = masking.moved({old: new for old, new in where.items() if new in allowed})
+            self._before = {where[p]: before for p, before in self._before.items() if p in where}
+            self.slot = where.get(slot, -1)
             self._set_masking(self._blanks().joined(kept))
             self._ask()
 

@@ -38,7 +38,7 @@ class AttentionPanel(widgets.VBox):
             description=say("attention.open"),
             tooltip=say("attention.open.hint"),
             icon="th",
-            layout=widgets.Layout(width="auto"),
+            layout=widgets.Layout(width="auto", margin="12px 2px 6px"),
         )
         self.grid = HeadGrid(selected=[state.layer, state.head], stale=state.stale)
         self.view = _choice("attention.view", _VIEWS)

@@ -251,6 +251,22 @@ def test_an_edit_drops_the_masks_of_the_tokens_that_go(tiny_bert: Model) -> None
     assert state.slot == where(state, "france")
 
 
+@pytest.mark.parametrize("unreadable", ["", "the " * 200])
+def test_a_text_that_cannot_be_read_for_a_moment_costs_no_masks(tiny_bert: Model, unreadable: str) -> None:
+    state = ExplorerState(tiny_bert, TEXT, ["france", "paris"])
+    state.select(6)
+    masking = state.masking
+    state.set_text(unreadable)
+    assert state.error
+    assert state.masking.positions == ()
+    state.set_text(TEXT)
+    assert (state.masking, state.slot, state.error) == (masking, 6, "")
+    state.set_masked([])
+    state.set_text(unreadable)
+    state.set_text(TEXT)
+    assert state.masking.positions == ()
+
+
 def test_an_edit_keeps_how_a_token_was_treated(tiny_bert: Model) -> None:
     state = ExplorerState(tiny_bert, TEXT, three_ways(tiny_bert))
     assert state.sentence is not None
