@@ -25,6 +25,7 @@ def settle(page: Page) -> None:
     """Wait until everything is drawn and nothing is on its way."""
     expect(page.locator(".mlmviz-strip")).to_have_attribute("aria-busy", "false")
     expect(page.locator(".mlmviz-stale")).to_have_count(0)
+    expect(page.locator(".mlmviz-stage").first.locator(".ytick").first).to_be_visible()
     page.evaluate("document.fonts.ready")
     # Two frames in which nothing moves: plotly has drawn, and the transitions are over.
     page.wait_for_function(
