@@ -48,9 +48,6 @@ class PredictionPanel(widgets.VBox):
         super().__init__(
             [self.numbers, self.stage, row([self.pin, self.as_text, self.word, self.answer]), self.text, self.joint]
         )
-        if not state.masking.positions:
-            # plotly takes seconds to reach the page and to be read: not to be waited for at the first click.
-            self.stage.prepare(LiveFigure(go.Figure()))
         self._watch()
         self.draw()
         self._draw_joint()

@@ -15,7 +15,6 @@ class Stage(widgets.Box):
     """
 
     def __init__(self) -> None:
-        self._prepared: widgets.Widget | None = None
         self.words = html()
         self.picture = widgets.Box(layout=widgets.Layout(width="100%"))
         super().__init__([self.words, self.picture], layout=widgets.Layout(width="100%"))
@@ -25,17 +24,8 @@ class Stage(widgets.Box):
         """Show a picture."""
         if self.picture.children != (figure,):
             self.picture.children = (figure,)
-        if self._prepared is not None:
-            self._prepared.close()
-            self._prepared = None
         self.picture.remove_class("mlmviz-hidden")
         self.words.value = ""
-
-    def prepare(self, figure: widgets.Widget) -> None:
-        """Put a picture on the page unseen: what it is drawn with is then there when the first one is shown."""
-        self._prepared = figure
-        self.picture.children = (figure,)
-        self.picture.add_class("mlmviz-hidden")
 
     def tell(self, text: str) -> None:
         """Say a sentence instead."""
