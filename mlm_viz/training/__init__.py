@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlm_viz.training.callbacks import Callback, is_film_step
     from mlm_viz.training.errors import TrainingError
     from mlm_viz.training.evaluation import evaluate
+    from mlm_viz.training.film import FilmRecorder
     from mlm_viz.training.recipe import Text
     from mlm_viz.training.settings import Settings
     from mlm_viz.training.start import Trained, train
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Callback": "callbacks",
     "evaluate": "evaluation",
+    "FilmRecorder": "film",
     "is_film_step": "callbacks",
     "Settings": "settings",
     "Text": "recipe",
@@ -27,7 +29,17 @@ _HOMES = {
     "TrainingError": "errors",
 }
 
-__all__ = ["Callback", "Settings", "Text", "Trained", "TrainingError", "evaluate", "is_film_step", "train"]
+__all__ = [
+    "Callback",
+    "FilmRecorder",
+    "Settings",
+    "Text",
+    "Trained",
+    "TrainingError",
+    "evaluate",
+    "is_film_step",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

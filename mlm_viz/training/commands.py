@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 # Settings that are flags of `train`, by kind.
 _WHOLE = ("layers", "width", "heads", "vocab", "steps", "batch_tokens", "limit", "short", "seed", "checkpoint_steps")
 _FRACTIONS = (
-    "minutes", "rate", "warmup", "weight_decay", "dropout", "mask_from", "mask_to", "long_from", "held_out",
-    "checkpoint_minutes",
+    "minutes", "rate", "warmup", "weight_decay", "dropout", "mask_from", "mask_to", "replaced", "kept",
+    "long_from", "held_out", "checkpoint_minutes",
 )  # fmt: skip
-_NAMES = ("objective", "decay", "device", "precision", "dtype")
+_NAMES = ("objective", "family", "optimizer", "decay", "device", "precision", "dtype")
 _SWITCHES = ("whole_words", "keep")
-_ANSWERS = ("texts", "out", "recipe", "resume", "quiet", "command", "run")
+_ANSWERS = ("texts", "out", "recipe", "resume", "quiet", "film", "command", "run")
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", type=Path, help=say("train.help.recipe"))
     parser.add_argument("--resume", action="store_true", help=say("train.help.resume"))
     parser.add_argument("--quiet", action="store_true", help=say("train.help.quiet"))
+    parser.add_argument("--film", type=Path, metavar="SENTENCES", help=say("train.help.film"))
     kinds: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         (_WHOLE, {"type": int, "metavar": "N"}),
         (_FRACTIONS, {"type": float, "metavar": "X"}),
@@ -44,6 +45,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train, and say what was made."""
+    from mlm_viz.film import scenes_in
+    from mlm_viz.training.film import FilmRecorder
     from mlm_viz.training.recipe import as_texts, read_recipe
     from mlm_viz.training.start import train
 
@@ -54,7 +57,10 @@ def run_train(arguments: argparse.Namespace) -> int:
         texts += named
     settings |= {name: value for name, value in vars(arguments).items() if name not in _ANSWERS}
     listed = [] if arguments.resume else as_texts(texts)
-    trained = train(listed, arguments.out, resume=arguments.resume, progress=not arguments.quiet, **settings)
+    film = [FilmRecorder(arguments.out / "film.json", scenes_in(arguments.film))] if arguments.film else []
+    trained = train(
+        listed, arguments.out, resume=arguments.resume, progress=not arguments.quiet, callbacks=film, **settings
+    )
     values = {
         "folder": trained.folder,
         "steps": trained.steps,

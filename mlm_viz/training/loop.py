@@ -160,7 +160,7 @@ class Run:
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LONGEST_GRADIENT)
         self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad()
         self._window_loss += loss.detach()  # read only when a line is written: the device need not be waited for
         self._window_steps += 1
         self.step, self.tokens, self.place = self.step + 1, self.tokens + batch.tokens, place

@@ -8,6 +8,7 @@ Source: J. Devlin et al., "BERT" (2019), section 3.1 and appendix A.1: of the to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
 
 from mlm_viz.families import FAMILIES, backbone
 from mlm_viz.masking import BERT_SPLIT
@@ -102,27 +103,19 @@ class MaskedTokens:
 
     Args:
         whole_words: mask all pieces of a word or none.
+        replaced, kept: of the tokens to guess, the shares that a random one stands in for and that are left standing.
     """
 
-    def __init__(self, *, whole_words: bool = False) -> None:
+    def __init__(
+        self, *, whole_words: bool = False, replaced: float = BERT_SPLIT[1], kept: float = BERT_SPLIT[2]
+    ) -> None:
         self.whole_words = whole_words
+        self.replaced = replaced
+        self.kept = kept
 
     def new_model(self, settings: Settings, vocabulary: int) -> Any:
-        """A BERT."""
-        width = settings.width or 0
-        return BertForMaskedLM(
-            BertConfig(
-                vocab_size=vocabulary,
-                hidden_size=width,
-                num_hidden_layers=settings.layers or 0,
-                num_attention_heads=settings.heads or 0,
-                intermediate_size=4 * width,
-                hidden_dropout_prob=settings.dropout,
-                attention_probs_dropout_prob=settings.dropout,
-                max_position_embeddings=settings.limit,
-                pad_token_id=PAD,
-            )
-        )
+        """An encoder of the family in the settings, with a head that guesses tokens."""
+        return _ENCODERS[settings.family](settings, vocabulary)
 
     def make_batch(self, rows: Ids, lengths: Ids, pieces: Pieces, phase: Phase, rng: np.random.Generator) -> Batch:
         """Mask afresh; of every row at least one token."""
@@ -130,7 +123,7 @@ class MaskedTokens:
         slots = np.flatnonzero(chosen)
         targets = rows.ravel()[slots]
         ids = rows.copy()
-        ids.ravel()[slots] = corrupted(targets, pieces.size, rng)
+        ids.ravel()[slots] = corrupted(targets, pieces.size, rng, replaced=self.replaced, kept=self.kept)
         padded = bool((lengths < rows.shape[1]).any())
         allowed = np.arange(rows.shape[1]) < lengths[:, None] if padded else None
         return Batch(ids, allowed, slots, targets, int(lengths.sum()))
@@ -159,9 +152,58 @@ class MaskedTokens:
         return functional.cross_entropy(logits.float(), batch.targets)
 
 
-def corrupted(targets: Ids, vocabulary: int, rng: np.random.Generator) -> Ids:
+def _new_bert(settings: Settings, vocabulary: int) -> Any:
+    width = settings.width or 0
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=vocabulary,
+            hidden_size=width,
+            num_hidden_layers=settings.layers or 0,
+            num_attention_heads=settings.heads or 0,
+            intermediate_size=4 * width,
+            hidden_dropout_prob=settings.dropout,
+            attention_probs_dropout_prob=settings.dropout,
+            max_position_embeddings=settings.limit,
+            pad_token_id=PAD,
+        )
+    )
+
+
+def _new_modernbert(settings: Settings, vocabulary: int) -> Any:
+    width = settings.width or 0
+    rope: Any = {"rope_type": "default", "rope_theta": _ROPE_BASE}
+    return ModernBertForMaskedLM(
+        ModernBertConfig(
+            vocab_size=vocabulary,
+            hidden_size=width,
+            num_hidden_layers=settings.layers or 0,
+            num_attention_heads=settings.heads or 0,
+            # Three matrices in place of two: as many weights as with four times the width.
+            intermediate_size=max(_ROUND, 8 * width // 3 // _ROUND * _ROUND),
+            embedding_dropout=settings.dropout,
+            attention_dropout=settings.dropout,
+            mlp_dropout=settings.dropout,
+            max_position_embeddings=settings.limit,
+            # Inputs are short: every layer sees all of them.
+            global_attn_every_n_layers=1,
+            rope_parameters=dict.fromkeys(("full_attention", "sliding_attention"), rope),
+            pad_token_id=PAD,
+            cls_token_id=START,
+            sep_token_id=END,
+            bos_token_id=START,
+            eos_token_id=END,
+        )
+    )
+
+
+_ROUND = 32
+_ROPE_BASE = 10_000.0  # the customary one; ModernBERT's own is meant for inputs of thousands of tokens
+_ENCODERS = {"bert": _new_bert, "modernbert": _new_modernbert}
+
+
+def corrupted(targets: Ids, vocabulary: int, rng: np.random.Generator, *, replaced: float, kept: float) -> Ids:
     """What stands in the place of each target: the mask token, a random ordinary piece, or the target itself."""
-    masked, replaced, _ = BERT_SPLIT
+    masked = 1 - replaced - kept
     lots = rng.random(len(targets))
     random = rng.integers(len(SPECIAL), vocabulary, size=len(targets))
     return np.select([lots < masked, lots < masked + replaced], [np.full_like(targets, MASK), random], targets)
@@ -185,4 +227,6 @@ def framed(flat: Ids, begin: Ids, ends: Ids) -> Ids:
     return rows.astype(np.int64)
 
 
-OBJECTIVES: dict[str, Any] = {"masked": lambda settings: MaskedTokens(whole_words=settings.whole_words)}
+OBJECTIVES: dict[str, Callable[[Settings], Objective]] = {
+    "masked": lambda s: MaskedTokens(whole_words=s.whole_words, replaced=s.replaced, kept=s.kept),
+}

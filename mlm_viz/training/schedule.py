@@ -3,7 +3,8 @@
 All of it depends on the fraction of the budget that is used, so that any budget ends with a learning rate of zero.
 
 Source: A. Vaswani et al., "Attention Is All You Need" (2017), section 5.3, warm-up; Z. Ankner et al., "Dynamic Masking
-Rate Schedules for MLM Pretraining" (2023), a masked share that falls.
+Rate Schedules for MLM Pretraining" (2023), a masked share that falls; S. Hu et al., "MiniCPM" (2024), section 4, a
+rate that stays up and falls late.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from dataclasses import dataclass
 
 from mlm_viz.training.settings import Settings
+
+_FALLING = 0.25  # of the budget, at its end, with the decay "wsd"
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,12 @@ class Budget:
 
 
 def learning_rate(fraction: float, settings: Settings) -> float:
-    """Rising over the warm-up, then falling to zero in a line or along a cosine."""
+    """Rising over the warm-up, then falling to zero: in a line, along a cosine, or in a line at the end only."""
     if fraction < settings.warmup:
         return settings.rate * fraction / settings.warmup
     left = (1 - fraction) / (1 - settings.warmup)
-    return settings.rate * (left if settings.decay == "linear" else (1 - math.cos(math.pi * left)) / 2)
+    shares = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "wsd": min(1.0, (1 - fraction) / _FALLING)}
+    return settings.rate * shares[settings.decay]
 
 
 def phase(fraction: float, settings: Settings) -> Phase:

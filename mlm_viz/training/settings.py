@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from mlm_viz.masking import BERT_SPLIT
 from mlm_viz.strings import say
 from mlm_viz.training.errors import TrainingError
 
@@ -18,7 +19,9 @@ _HELD_OUT_LINES = 200
 _BATCH_TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 65_536}
 _LEAST_BATCH = 256
 _CHOICES = {
-    "decay": ("linear", "cosine"),
+    "family": ("bert", "modernbert"),
+    "optimizer": ("adamw", "muon"),
+    "decay": ("linear", "cosine", "wsd"),
     "device": ("auto", "cpu", "cuda", "mps"),
     "precision": ("auto", "bf16", "fp32"),
     "dtype": ("fp16", "fp32"),
@@ -32,6 +35,8 @@ class Settings:
     """Everything that decides a training; None is decided from the size of the text or by the processor.
 
     Attributes:
+        family: "bert" for the network of 2018, "modernbert" for that of 2024, which learns faster: positions as
+            rotations, normalisation in front of each part, gated layers.
         layers, width, heads: of the network.
         vocab: pieces in the vocabulary.
         limit: the longest input in tokens, and the limit of the model that is saved.
@@ -39,13 +44,17 @@ class Settings:
         long_from: fraction of the budget from which inputs go up to `limit`.
         minutes, steps: the budget, whichever ends first; the time is that of the steps alone, over all resumptions.
         batch_tokens: tokens in a batch.
+        optimizer: "adamw", or "muon", which learns more from each step and takes longer for it.
         rate: the highest learning rate.
         warmup: fraction of the budget over which the rate rises.
-        decay: how it falls to zero after that, "linear" or "cosine".
+        decay: how it falls to zero after that: "linear", "cosine", or "wsd", which keeps it up until the last quarter
+            of the budget, so that a run can be resumed from there with a larger one.
         weight_decay: of the matrices.
         dropout: of the network.
         objective: a key of `objectives.OBJECTIVES`.
         mask_from, mask_to: share of the tokens that are masked at the start and at the end.
+        replaced, kept: of the tokens that are to be guessed, the share that a random one stands in for, and the share
+            that is left standing; in place of the rest stands the mask token.
         whole_words: mask all pieces of a word or none.
         held_out: fraction of the lines never trained on.
         seed: of everything random.
@@ -56,6 +65,7 @@ class Settings:
         keep: leave the working folder (ids, checkpoints) standing at the end.
     """
 
+    family: str = "modernbert"
     layers: int | None = None
     width: int | None = None
     heads: int | None = None
@@ -66,7 +76,8 @@ class Settings:
     minutes: float | None = None
     steps: int | None = None
     batch_tokens: int | None = None
-    rate: float = 1e-3
+    optimizer: str = "muon"
+    rate: float = 2e-3
     warmup: float = 0.05
     decay: str = "linear"
     weight_decay: float = 0.01
@@ -74,6 +85,8 @@ class Settings:
     objective: str = "masked"
     mask_from: float = 0.3
     mask_to: float = 0.15
+    replaced: float = BERT_SPLIT[1]
+    kept: float = BERT_SPLIT[2]
     whole_words: bool = False
     held_out: float | None = None
     seed: int = 0
@@ -94,6 +107,9 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not _within(value, least, most):
                 raise TrainingError(say("train.error.range", name=name, value=value, least=least, most=most))
+        if self.replaced + self.kept > 1:
+            most = 1 - self.replaced
+            raise TrainingError(say("train.error.range", name="kept", value=self.kept, least=0, most=most))
         if self.short > self.limit:
             raise TrainingError(say("train.error.range", name="short", value=self.short, least=8, most=self.limit))
         if self.width and self.heads and self.width % self.heads:
@@ -139,6 +155,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "dropout": (0, 0.9),
     "mask_from": (0.01, 0.9),
     "mask_to": (0.01, 0.9),
+    "replaced": (0, 1),
+    "kept": (0, 1),
     "held_out": (0, 0.5),
     "seed": (0, 2**32 - 1),
     "checkpoint_minutes": (0.001, 1e6),

@@ -126,7 +126,11 @@ def save_tokenizer(pieces: Sequence[str], folder: Path, limit: int) -> None:
     """Write the vocabulary as a tokenizer that `AutoTokenizer.from_pretrained(folder)` loads."""
     from transformers import BertTokenizer
 
-    ready: Any = BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, model_max_length=limit)
+    ready: Any = BertTokenizer(
+        vocab={piece: index for index, piece in enumerate(pieces)},
+        model_max_length=limit,
+        model_input_names=["input_ids", "attention_mask"],  # there is one segment; ModernBERT takes no others
+    )
     ready.save_pretrained(folder)
 
 
