@@ -185,7 +185,7 @@ def _new_modernbert(settings: Settings, vocabulary: int) -> Any:
             mlp_dropout=settings.dropout,
             max_position_embeddings=settings.limit,
             # Inputs are short: every layer sees all of them.
-            global_attn_every_n_layers=1,
+            layer_types=["full_attention"] * (settings.layers or 0),
             rope_parameters=dict.fromkeys(("full_attention", "sliding_attention"), rope),
             pad_token_id=PAD,
             cls_token_id=START,
