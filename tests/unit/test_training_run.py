@@ -24,6 +24,8 @@ from mlm_viz.training.metrics import read_metrics
 from mlm_viz.training.plan import find_device, has_bf16
 
 TINY = {
+    "family": "bert",
+    "optimizer": "adamw",
     "layers": 1,
     "width": 32,
     "heads": 2,
@@ -100,6 +102,41 @@ def test_the_model_loads_everywhere_and_has_learned(finished: Path, text: Path) 
     score = evaluate(model, text, progress=False).scores[0]
     assert score.accuracy > 0.2
     assert score.lines < 60
+
+
+@pytest.mark.parametrize(("family", "optimizer"), [("bert", "muon"), ("modernbert", "adamw"), ("modernbert", "muon")])
+def test_every_network_learns_with_every_optimizer(text: Path, tmp_path: Path, family: str, optimizer: str) -> None:
+    from transformers import AutoConfig
+
+    settings = TINY | {"family": family, "optimizer": optimizer, "rate": 0.03}
+    train(text, tmp_path / "m", steps=60, progress=False, **settings)
+    held = [
+        line["held_out_bits"]["story"]
+        for line in read_metrics(tmp_path / "m" / "metrics.jsonl")
+        if "held_out_bits" in line
+    ]
+    assert held[-1] < held[0] - 1.5
+    assert AutoConfig.from_pretrained(tmp_path / "m").model_type == family
+    assert mlm_viz.predict("the cat [MASK] on", tmp_path / "m").positions == (3,)
+
+
+def test_muon_turns_what_stands_between_layers(text: Path, tmp_path: Path) -> None:
+    """Every weight has one optimizer; Muon has the matrices inside the layers and no table of words."""
+    seen: dict[str, set[int]] = {}
+
+    class Look(Callback):
+        def begin(self, run) -> None:
+            muon, adamw = run._optimizer._parts
+            assert isinstance(muon, torch.optim.Muon)
+            names = {id(weight): name for name, weight in run.network.named_parameters()}
+            for part, key in ((muon, "muon"), (adamw, "adamw")):
+                seen[key] = [names[id(weight)] for group in part.param_groups for weight in group["params"]]
+
+    train(text, tmp_path / "m", steps=1, progress=False, callbacks=[Look()], **(TINY | {"optimizer": "muon"}))
+    assert len(seen["muon"]) == 6  # query, key, value, their mixture, and two of the layer's own network
+    assert all(".layer.0." in name and name.endswith("weight") for name in seen["muon"])
+    assert not set(seen["muon"]) & set(seen["adamw"])
+    assert any("word_embeddings" in name for name in seen["adamw"])
 
 
 def test_only_the_model_and_its_papers_are_left(finished: Path) -> None:
@@ -203,7 +240,8 @@ for moment in ["encoding", 3, ("checkpoint", 1), 12, ("checkpoint", 1), 19, ("mo
 
 
 def test_killed_at_any_moment_it_reaches_the_same_weights(text: Path, tmp_path: Path) -> None:
-    settings = TINY | {"dtype": "fp32", "dropout": 0.1}  # dropout draws from torch's own random numbers
+    # Dropout draws from torch's own random numbers, and Muon keeps a momentum of its own.
+    settings = TINY | {"dtype": "fp32", "dropout": 0.1, "family": "modernbert", "optimizer": "muon"}
     train(text, tmp_path / "whole", steps=24, checkpoint_steps=5, progress=False, **settings)
     out = tmp_path / "killed"
     told = subprocess.run(

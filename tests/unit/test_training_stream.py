@@ -200,14 +200,26 @@ def test_a_short_row_has_at_least_one_slot() -> None:
     assert MaskedTokens().choose(rows, PIECES, 0.15, np.random.default_rng(1))[:, 1].all()
 
 
-def test_of_the_chosen_80_10_10() -> None:
+@pytest.mark.parametrize(("replaced", "kept"), [(0.1, 0.1), (0.3, 0.2)])
+def test_of_the_chosen_80_10_10_or_other_shares(replaced: float, kept: float) -> None:
     targets = np.random.default_rng(0).integers(len(SPECIAL), 100, size=40_000)
-    ids = corrupted(targets, 100, np.random.default_rng(1))
-    assert likely((ids == MASK).sum(), len(ids), 0.8)
-    assert likely((ids == targets).sum(), len(ids), 0.1 + 0.1 / 95)  # a replacement can hit the token itself
-    replaced = ids[(ids != MASK) & (ids != targets)]
-    assert replaced.min() == len(SPECIAL)
-    assert len(np.unique(replaced)) == 95
+    ids = corrupted(targets, 100, np.random.default_rng(1), replaced=replaced, kept=kept)
+    assert likely((ids == MASK).sum(), len(ids), 1 - replaced - kept)
+    assert likely((ids == targets).sum(), len(ids), kept + replaced / 95)  # a replacement can hit the token itself
+    others = ids[(ids != MASK) & (ids != targets)]
+    assert others.min() == len(SPECIAL)
+    assert len(np.unique(others)) == 95
+
+
+def test_with_shares_of_zero_every_chosen_token_is_masked() -> None:
+    targets = np.arange(len(SPECIAL), 100)
+    assert (corrupted(targets, 100, np.random.default_rng(1), replaced=0.0, kept=0.0) == MASK).all()
+    batch = OBJECTIVES["masked"](Settings(replaced=0.0, kept=0.0)).make_batch(
+        rows_of(3), np.full(400, 50), PIECES, PHASE, np.random.default_rng(0)
+    )
+    assert (batch.ids.ravel()[batch.slots] == MASK).all()
+    with pytest.raises(TrainingError, match="kept"):
+        Settings(replaced=0.6, kept=0.5)
 
 
 def test_whole_words_are_masked_whole() -> None:
@@ -277,6 +289,14 @@ def test_the_rate_rises_then_falls_to_zero(decay: str) -> None:
     assert np.all(np.diff(rates[:11]) > 0)
     assert np.all(np.diff(rates[10:]) < 0)
     assert rates[55] == pytest.approx(0.005)
+
+
+def test_a_rate_that_falls_late_can_be_taken_further() -> None:
+    settings = Settings(rate=0.01, warmup=0.1, decay="wsd")
+    rates = [learning_rate(f, settings) for f in np.linspace(0, 1, 101)]
+    assert rates[10:76] == [0.01] * 66
+    assert np.all(np.diff(rates[75:]) < 0)
+    assert rates[-1] == 0
 
 
 def test_phases() -> None:
