@@ -25,6 +25,9 @@ from mlm_viz.training.schedule import Phase
 from mlm_viz.training.settings import Settings
 from mlm_viz.training.vocabulary import END, MASK, PAD, SPECIAL, START
 
+_ROUND_SLOTS = 64
+_NO_TARGET = -100  # what torch's cross-entropy passes over
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -60,7 +63,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Tensors:
-    """The same on the device; `mask` is (rows, 1, 1, tokens), added to the scores of attention."""
+    """The same on the device; `mask` is (rows, 1, 1, tokens), added to the scores of attention.
+
+    The slots are filled up with some that have no target.
+    """
 
     ids: torch.Tensor
     mask: torch.Tensor | None
@@ -75,7 +81,12 @@ class Tensors:
             added = np.where(batch.allowed, np.float32(0), np.finfo(np.float32).min)
             # Four axes, because of a mask with two transformers looks up whether anything is masked: the device waits.
             mask = _send(added[:, None, None, :], device)
-        return cls(_send(batch.ids, device), mask, _send(batch.slots, device), _send(batch.targets, device))
+        # To a round number of slots: for each new shape the processor's library makes and keeps a program of its own,
+        # which in the end takes gigabytes.
+        missing = -len(batch.slots) % _ROUND_SLOTS
+        slots = np.pad(batch.slots, (0, missing))
+        targets = np.pad(batch.targets, (0, missing), constant_values=_NO_TARGET)
+        return cls(_send(batch.ids, device), mask, _send(slots, device), _send(targets, device))
 
 
 def _send(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
