@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from transformers.utils import logging as chatter
 
-from benchmarks import memory, payload, speed
+from benchmarks import heads, influence, memory, payload, speed
 from benchmarks.measuring import Measure
 from benchmarks.subjects import Subject, bundled, random_bert
 
@@ -56,8 +56,10 @@ def _all(subjects: Sequence[Subject], *, quick: bool) -> Iterator[Measure]:
         yield speed.one_prediction(subject, most)
         yield speed.many_predictions(subject, few, 4 if quick else 64)
         yield speed.sweeps(subject, few)
+        yield from influence.leave_one_out(subject, few)
     yield speed.import_time(few)
     large = subjects[-1]
+    yield heads.boards(large, few)
     for tokens in (24,) if quick else (24, 64, 128):
         yield payload.beside_bertviz(large, tokens)
     yield payload.alone(large, 32 if quick else 512)

@@ -9,28 +9,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlm_viz.analysis.contrast import contrast
+    from mlm_viz.analysis.direction import direction, reveal
     from mlm_viz.analysis.filling import joint_fills
+    from mlm_viz.analysis.flow import attention_effect, attention_views, rollout, value_norms
+    from mlm_viz.analysis.heads import fewest_heads, head_board, head_means, silencing_self_test
+    from mlm_viz.analysis.influence import influence
+    from mlm_viz.analysis.lens import lens
     from mlm_viz.analysis.masks import mask
+    from mlm_viz.analysis.pairs import minimal_pair
     from mlm_viz.analysis.prediction import attend, predict
-    from mlm_viz.analysis.scoring import sweep
+    from mlm_viz.analysis.scoring import pseudo_log_likelihood, sweep
+    from mlm_viz.analysis.steps import fill_orders, fill_steps
     from mlm_viz.errors import MlmVizError, ModelError, TextError, WordError
+    from mlm_viz.film import load_film
     from mlm_viz.loading import available, load
+    from mlm_viz.training.start import train
     from mlm_viz.widgets.explorer import explore
+    from mlm_viz.widgets.film_player import show_film
+    from mlm_viz.widgets.live_training import train_live
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "attend": "analysis.prediction",
+    "attention_effect": "analysis.flow",
+    "attention_views": "analysis.flow",
     "available": "loading",
+    "contrast": "analysis.contrast",
+    "direction": "analysis.direction",
     "explore": "widgets.explorer",
+    "fewest_heads": "analysis.heads",
+    "fill_orders": "analysis.steps",
+    "fill_steps": "analysis.steps",
+    "head_board": "analysis.heads",
+    "head_means": "analysis.heads",
+    "influence": "analysis.influence",
     "joint_fills": "analysis.filling",
+    "lens": "analysis.lens",
     "load": "loading",
+    "load_film": "film",
     "mask": "analysis.masks",
+    "minimal_pair": "analysis.pairs",
     "MlmVizError": "errors",
     "ModelError": "errors",
     "predict": "analysis.prediction",
+    "pseudo_log_likelihood": "analysis.scoring",
+    "reveal": "analysis.direction",
+    "rollout": "analysis.flow",
+    "show_film": "widgets.film_player",
+    "silencing_self_test": "analysis.heads",
     "sweep": "analysis.scoring",
     "TextError": "errors",
+    "train": "training.start",
+    "train_live": "widgets.live_training",
+    "value_norms": "analysis.flow",
     "WordError": "errors",
 }
 
@@ -40,13 +73,34 @@ __all__ = [
     "TextError",
     "WordError",
     "attend",
+    "attention_effect",
+    "attention_views",
     "available",
+    "contrast",
+    "direction",
     "explore",
+    "fewest_heads",
+    "fill_orders",
+    "fill_steps",
+    "head_board",
+    "head_means",
+    "influence",
     "joint_fills",
+    "lens",
     "load",
+    "load_film",
     "mask",
+    "minimal_pair",
     "predict",
+    "pseudo_log_likelihood",
+    "reveal",
+    "rollout",
+    "show_film",
+    "silencing_self_test",
     "sweep",
+    "train",
+    "train_live",
+    "value_norms",
 ]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
+import copy
 import logging
 import math
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, Literal
 
 import numpy as np
@@ -15,15 +15,17 @@ import numpy.typing as npt
 import torch
 
 from mlm_viz.errors import ModelError, TextError
+from mlm_viz.evidence import Head, Silenced
 from mlm_viz.families import Family, backbone
-from mlm_viz.results import Pass
+from mlm_viz.interventions import masking, silencing, starting
+from mlm_viz.results import Floats32, Pass
 from mlm_viz.spelling import Spelling
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids, Sentence, Vocabulary, clean_text, is_cjk, is_punctuation, visible, write_blanks
 
-log = logging.getLogger(__name__)
+__all__ = ["Head", "Model"]
 
-Head = tuple[int, int]
+log = logging.getLogger(__name__)
 
 
 class Model:
@@ -51,6 +53,7 @@ class Model:
         self.limit = limit
         self.refusal = refusal
         self.calls = 0
+        self._silent: frozenset[Head] = frozenset()
         self.spelling = Spelling.of(tokenizer.get_vocab())
         self.vocabulary = self._read_vocabulary()
 
@@ -166,6 +169,19 @@ class Model:
         around = [before[start : start + 2] if end > start else "" for start, end in offsets]
         return np.array([any(c.isspace() for c in near) for near in around], dtype=np.bool_)
 
+    def with_silenced(self, heads: Collection[Head]) -> Model:
+        """The same model with these heads silent in every pass; it counts its passes on its own.
+
+        Raises:
+            ModelError: if the model has no such head.
+        """
+        if not heads:
+            return self
+        self.check_heads(heads)
+        quiet = copy.copy(self)
+        quiet._silent = self._silent | frozenset(heads)  # noqa: SLF001 (a copy of its own)
+        return quiet
+
     # --- the one forward pass ---------------------------------------------------------------------------------------
 
     def check_can_predict(self) -> None:
@@ -177,9 +193,25 @@ class Model:
         if self.refusal:
             raise ModelError(self.refusal)
 
-    def _check_layers(self, layers: Sequence[int]) -> None:
-        if not layers or not all(0 <= layer < self.layers for layer in layers):
-            raise ModelError(say("error.no_such_layer", layers=list(layers), model=self.name, last=self.layers - 1))
+    def check_layers(self, layers: Sequence[int], first: int = 0) -> None:
+        """Nothing if there are `layers`, and all are layers of the model, none before `first`.
+
+        Raises:
+            ModelError: names the layers that there are.
+        """
+        if not layers or not all(first <= layer < self.layers for layer in layers):
+            asked = {"layers": list(layers), "first": first, "last": self.layers - 1}
+            raise ModelError(say("error.no_such_layer", model=self.name, **asked))
+
+    def check_heads(self, *groups: Silenced) -> None:
+        """Nothing if the model has all heads in all `groups`.
+
+        Raises:
+            ModelError: names the first head that it does not have.
+        """
+        for layer, head in (pair for group in groups for pair in group):
+            if not (0 <= layer < self.layers and 0 <= head < self.heads):
+                raise ModelError(say("error.no_such_head", layer=layer, head=head, model=self.name))
 
     @torch.inference_mode()
     def forward(
@@ -190,7 +222,9 @@ class Model:
         attention: Sequence[int] | Literal["all"] | None = None,
         hidden: bool = False,
         allowed: npt.NDArray[np.bool_] | None = None,
-        silenced: Collection[Head] = (),
+        silenced: Silenced = (),
+        silenced_by_row: Sequence[Silenced] = (),
+        start: tuple[int, Floats32] | None = None,
     ) -> Pass:
         """Run the model once over a batch of equally long rows.
 
@@ -202,20 +236,35 @@ class Model:
             hidden: whether the hidden states are wanted.
             allowed: (batch or 1, 1 or heads, query, key) True where a query may look at a key; the default is
                 everywhere. Every query needs at least one key.
-            silenced: (layer, head) pairs whose output is set to zero before the heads of a layer are mixed.
+            silenced: (layer, head) pairs whose output is replaced before the heads of a layer are mixed: by zeros, or
+                if it is a mapping by the vector (width of a head,) that a head is mapped to.
+            silenced_by_row: for each row of the batch, what is silenced in it besides.
+            start: a layer and the hidden states (batch, tokens, width) in front of it: the layers before it are passed
+                over, and neither they nor their attention is in what comes back. With the number of layers as the
+                layer only the last normalisation (of the families that have one) and the head are left to run.
 
         Raises:
             ModelError: if slots are asked of a model that cannot predict, or layers or heads that it does not have.
         """
         if slots is not None:
             self.check_can_predict()
+        first = 0 if start is None else start[0]
+        if not 0 <= first <= self.layers:
+            raise ModelError(say("error.no_such_start", layer=first, model=self.name, last=self.layers))
         if attention is not None and attention != "all":
-            self._check_layers(attention)
+            self.check_layers(attention, first)
+        self.check_heads(silenced, *silenced_by_row)
         self._use_attention("sdpa" if attention is None else "eager")
         self.calls += 1
-        with ExitStack() as hooks:
-            hooks.enter_context(self._silencing(silenced))
-            mask = None if allowed is None else hooks.enter_context(self._masking(torch.tensor(allowed)))
+        given = None if start is None else torch.tensor(start[1], device=self.network.device)
+        with ExitStack() as changes:
+            changes.enter_context(silencing(self.family, self.network, self._silent, (), first))
+            changes.enter_context(silencing(self.family, self.network, silenced, silenced_by_row, first))
+            if given is not None:
+                changes.enter_context(starting(self.family, self.network, first, given))
+            mask = None
+            if allowed is not None:
+                mask = changes.enter_context(masking(self.family, self.network, torch.tensor(allowed)))
             output = backbone(self.network)(
                 input_ids=torch.tensor(ids, device=self.network.device),
                 attention_mask=mask,
@@ -224,9 +273,47 @@ class Model:
             )
         return Pass(
             log2_probs=None if slots is None else self._project(output.last_hidden_state, slots),
-            attention=None if attention is None else _stack(output.attentions, attention),
-            hidden=_stack(output.hidden_states, "all") if hidden else None,
+            attention=None if attention is None else _weights(output.attentions, attention, first),
+            hidden=_states(output.hidden_states, given, first) if hidden else None,
         )
+
+    @torch.inference_mode()
+    def values(self, hidden: Floats32) -> Floats32:
+        """The value vectors of all heads: what a head takes along from a token that it attends to.
+
+        Args:
+            hidden: (batch, layers + 1, tokens, width) hidden states, as `forward` gives them.
+
+        Returns:
+            (batch, layers, heads, tokens, width of a head).
+        """
+        return _stack([values for _, values in self._values(hidden)])
+
+    @torch.inference_mode()
+    def value_norms(self, hidden: Floats32) -> Floats32:
+        """The length of each value vector once its head's part of the mixer has spread it over the layer's output.
+
+        Times the attention weight this is the length of what a key adds to a query.
+
+        Args:
+            hidden: (batch, layers + 1, tokens, width) hidden states, as `forward` gives them.
+
+        Returns:
+            (batch, layers, heads, tokens) from 0.
+
+        Source: G. Kobayashi et al., "Attention is Not Only a Weight: Analyzing Transformers with Vector Norms" (2020).
+        """
+        norms = []
+        for mixer, values in self._values(hidden):
+            by_head = mixer.weight.view(len(mixer.weight), self.heads, -1)  # (width, heads, width of a head)
+            norms.append(torch.einsum("bhtv,whv->bhtw", values, by_head).norm(dim=-1))
+        return _stack(norms)
+
+    def _values(self, hidden: Floats32) -> Iterator[tuple[Any, torch.Tensor]]:
+        """For each layer its mixer and the value vectors (batch, heads, tokens, width of a head)."""
+        for index, layer in enumerate(self.family.layers(self.network)):
+            values = self.family.values(layer, torch.tensor(hidden[:, index], device=self.network.device))
+            yield self.family.mixer(layer), values.reshape(*values.shape[:2], self.heads, -1).transpose(1, 2)
 
     def _project(self, states: torch.Tensor, slots: Ids) -> npt.NDArray[np.float32]:
         rows, positions = torch.tensor(slots).T
@@ -240,49 +327,6 @@ class Model:
         if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
             network.set_attn_implementation(implementation)
 
-    @contextmanager
-    def _masking(self, allowed: torch.Tensor) -> Iterator[Any]:
-        mask = self.family.mask(self.network, allowed)
-        if not self.family.mask_at_layers:
-            yield mask
-            return
-
-        def hand_over(_layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-            return args[:1], {**kwargs, "attention_mask": mask}
-
-        layers = set(self.family.layers(self.network))  # a shared layer needs one hook only
-        with _removing([layer.register_forward_pre_hook(hand_over, with_kwargs=True) for layer in layers]):
-            yield None
-
-    @contextmanager
-    def _silencing(self, silenced: Collection[Head]) -> Iterator[None]:
-        """Zero the outputs of heads on their way into the module that mixes them."""
-        chosen: dict[int, list[int]] = {}
-        for layer, head in silenced:
-            if not (0 <= layer < self.layers and 0 <= head < self.heads):
-                raise ModelError(say("error.no_such_head", layer=layer, head=head, model=self.name))
-            chosen.setdefault(layer, []).append(head)
-        # ALBERT runs one module for many layers: the hook tells them apart by counting the calls.
-        runs: dict[Any, list[int]] = {}
-        for index, layer_module in enumerate(self.family.layers(self.network)):
-            runs.setdefault(self.family.mixer(layer_module), []).append(index)
-        touched = {module: indices for module, indices in runs.items() if chosen.keys() & set(indices)}
-        handles = [
-            module.register_forward_pre_hook(_zeroing(itertools.cycle(indices), chosen, self.heads))
-            for module, indices in touched.items()
-        ]
-        with _removing(handles):
-            yield
-
-
-@contextmanager
-def _removing(handles: Sequence[Any]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
 
 def _passed_over(text: str, offsets: Sequence[tuple[int, int]]) -> bool:
     """Whether a letter, digit or sign of `text` is in no token; invisible characters and accents may be left out."""
@@ -290,18 +334,18 @@ def _passed_over(text: str, offsets: Sequence[tuple[int, int]]) -> bool:
     return any(index not in read and unicodedata.category(char)[0] in "LNPS" for index, char in enumerate(text))
 
 
-def _zeroing(turns: Iterator[int], chosen: dict[int, list[int]], heads: int) -> Any:
-    def hook(_module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        mixed = args[0].clone()
-        by_head = mixed.view(*mixed.shape[:-1], heads, -1)  # (..., heads, width of a head)
-        by_head[..., chosen.get(next(turns), []), :] = 0
-        return (mixed, *args[1:])
-
-    return hook
+def _weights(attentions: Sequence[Any], which: Sequence[int] | str, first: int) -> Floats32:
+    """(batch, layers, heads, query, key) of the layers asked for; there are none of the layers before `first`."""
+    run = [weights for weights in attentions if weights is not None]
+    return _stack(run if which == "all" else [run[int(i) - first] for i in which])
 
 
-def _stack(states: Sequence[torch.Tensor], which: Sequence[int] | str) -> npt.NDArray[np.float32]:
-    """Tensors of the layers asked for as one array with the batch first: (batch, layers, ...)."""
-    indices = range(len(states)) if which == "all" else [int(i) for i in which]
-    stacked: npt.NDArray[np.float32] = torch.stack([states[i] for i in indices], dim=1).float().cpu().numpy()
+def _states(hidden: Sequence[torch.Tensor], given: torch.Tensor | None, first: int) -> Floats32:
+    """(batch, layers + 1, tokens, width): the embeddings, or what the pass was given, then after each layer it ran."""
+    return _stack(hidden if given is None else [given, *hidden[first + 1 :]])
+
+
+def _stack(tensors: Sequence[torch.Tensor]) -> Floats32:
+    """One tensor a layer as an array with the batch first: (batch, layers, ...)."""
+    stacked: Floats32 = torch.stack(list(tensors), dim=1).float().cpu().numpy()
     return stacked

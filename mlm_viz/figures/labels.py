@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +17,11 @@ from mlm_viz.tokens import Flags
 _NARROW = frozenset("fijlrtI.,:;!|'`()[]{}- ")
 _WIDE = frozenset("mwMW@%&⟨⟩")
 _TOPS = (0.1, 0.25, 0.5, 1.0)
+_BITS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _HOVER_EMS = 40.0
 _MARKS = 4
+_NOTE = 92  # characters to a line of a note
+LEAST = 0.005  # a smaller change has no sign
 
 
 def ems(text: str) -> float:
@@ -55,7 +59,12 @@ def short(text: str, most: float) -> str:
 
 def markup(text: str, most: float = _HOVER_EMS) -> str:
     """A token for a label or a hover text: shortened, harmless, and kept from turning its surroundings about."""
-    shown = escape(short(text, most))
+    return escape(plain(text, most))
+
+
+def plain(text: str, most: float = _HOVER_EMS) -> str:
+    """A token in a sentence that is no markup: shortened, and kept from turning its surroundings about."""
+    shown = short(text, most)
     backwards = any(unicodedata.bidirectional(char) in {"R", "AL", "AN"} for char in text)
     return f"\u2068{shown}\u2069" if backwards else shown
 
@@ -89,7 +98,7 @@ def signed(value: float) -> str:
     >>> signed(12.34), signed(-0.5), signed(-0.001)
     ('+12.3', '−0.50', '±0.00')
     """
-    if abs(value) < 0.005:
+    if abs(value) < LEAST:
         return "±0.00"
     digits = 1 if abs(value) >= 0.995 else 2
     return f"{value:+.{digits}f}".replace("-", "−")
@@ -98,6 +107,11 @@ def signed(value: float) -> str:
 def axis_top(largest: float) -> float:
     """The first of 10, 25, 50 and 100 % that `largest` does not exceed."""
     return next((limit for limit in _TOPS if largest <= limit), 1.0)
+
+
+def bits_top(largest: float) -> float:
+    """The first of 0.25, 0.5, 1, 2, 5, 10, ... bits that `largest` does not exceed: a scale that seldom changes."""
+    return next((limit for limit in _BITS if largest <= limit), largest)
 
 
 def percent_axis(ink: Colours, largest: float, **more: Any) -> dict[str, Any]:
@@ -176,3 +190,11 @@ def hover_layer(places: Sequence[float], told: Sequence[str], *, start: float, e
 def token_title(key: str, ink: Colours) -> dict[str, Any]:
     """The title of an axis, by the key of its string."""
     return title(escape(say(key)), ink)
+
+
+def note(text: str, ink: Colours, left: int, bottom: int) -> dict[str, Any]:
+    """Sentences at the foot of a figure, plain text, from its left edge on; `left` and `bottom` are its margins."""
+    lines = [escape(line) for line in textwrap.wrap(text, _NOTE)]
+    place = {"xref": "paper", "yref": "paper", "x": 0, "y": 0, "xshift": 12 - left, "yshift": 6 - bottom}
+    anchors = {"xanchor": "left", "yanchor": "bottom", "align": "left", "showarrow": False}
+    return {**place, **anchors, "text": "<br>".join(lines), "font": {"size": SIZE - 2, "color": ink.muted}}

@@ -92,6 +92,14 @@ def attention_scale(steps: int = 40) -> list[list[Any]]:
     return [[(step / steps) ** 2, _between(step / steps)] for step in range(steps + 1)]
 
 
+def diverging_scale(ink: Colours) -> list[list[Any]]:
+    """Colour scale for a gain: what lowers the word, the page for nothing, what raises it.
+
+    Orange against blue, which any colour vision tells apart; the sign stands in the cell as well.
+    """
+    return [[0.0, ink.right], [0.5, ink.page], [1.0, ink.guess]]
+
+
 def _between(share: float) -> str:
     """The colour at `share` in [0, 1] of the way through `ATTENTION`."""
     place = share * (len(ATTENTION) - 1)

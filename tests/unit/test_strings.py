@@ -16,7 +16,8 @@ from mlm_viz.strings import LANGUAGES, say, section
 PACKAGE = Path(strings.__file__).parent
 ENGLISH = LANGUAGES["en"]
 # Handed to the page as a whole; the scripts ask for them by what follows the first dot.
-SCRIPTS = {"strip": PACKAGE / "widgets" / "strip.js", "heads": PACKAGE / "widgets" / "heads.js"}
+WIDGETS = PACKAGE / "widgets"
+SCRIPTS = {"strip": WIDGETS / "strip.js", "heads": WIDGETS / "heads.js", "player": WIDGETS / "film_controls.js"}
 OPEN = "[^.]+"  # any part of a key between two dots
 Asked = tuple[str, str, set[str] | None]  # where, pattern of the key, names of the values (None: not known)
 
