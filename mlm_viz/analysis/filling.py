@@ -53,13 +53,9 @@ def fill_in_parts(
     model: Model, sentence: Sentence, masking: Masking, *, beam: int = 16, count: int = 5
 ) -> Iterator[JointFills | None]:
     """`joint_fills` of a prepared text, a batch at a time: None while there is more to do, then the result."""
-    positions = [p for p, action in zip(masking.positions, masking.actions, strict=True) if action == "masked"]
-    if not positions:
-        raise TextError(say("error.no_slot"))
-    if len(positions) > MOST_SLOTS:
-        raise TextError(say("error.too_many_slots", count=len(positions), most=MOST_SLOTS))
+    positions = open_slots(masking)
     start = masking.apply(sentence.ids)
-    alone = _distributions(model, start[None], positions)  # (slots, vocab)
+    alone = distributions(model, start[None], positions)  # (slots, vocab)
     best = alone.argmax(axis=1)
     fills, log2_probs = np.empty((1, 0), dtype=np.int64), np.zeros(1)
     extended = alone[[0, 0]]
@@ -69,7 +65,7 @@ def fill_in_parts(
         if step > 0:
             rows, parts = _write(start, positions[:step], np.vstack([fills, best[None, :step]])), []
             for chunk in in_batches(rows, len(sentence), len(model.vocabulary)):
-                parts.append(_distributions(model, chunk, [position]))
+                parts.append(distributions(model, chunk, [position]))
                 yield None
             extended = np.concatenate(parts)
         own_joint += float(extended[-1, best[step]])
@@ -79,7 +75,21 @@ def fill_in_parts(
     yield JointFills(tuple(positions), fills, log2_probs, best, separate, own_joint, model.vocabulary)
 
 
-def _distributions(model: Model, rows: Ids, positions: list[int]) -> Floats64:
+def open_slots(masking: Masking) -> list[int]:
+    """The positions to be filled, in reading order: those where the mask token stands.
+
+    Raises:
+        TextError: if there is none, or more than `MOST_SLOTS`.
+    """
+    positions = [p for p, action in zip(masking.positions, masking.actions, strict=True) if action == "masked"]
+    if not positions:
+        raise TextError(say("error.no_slot"))
+    if len(positions) > MOST_SLOTS:
+        raise TextError(say("error.too_many_slots", count=len(positions), most=MOST_SLOTS))
+    return positions
+
+
+def distributions(model: Model, rows: Ids, positions: list[int]) -> Floats64:
     """(rows x positions, vocab) each row's distribution at each position, row by row."""
     slots = np.array([(row, position) for row in range(len(rows)) for position in positions], dtype=np.int64)
     log2_probs = model.forward(rows, slots=slots).log2_probs
