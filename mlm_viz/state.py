@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from traitlets import Any, Bool, HasTraits, Instance, Int, Unicode
 
@@ -12,6 +12,8 @@ from mlm_viz.analysis.filling import MOST_SLOTS, fill_in_parts
 from mlm_viz.analysis.prediction import Layers, look, prepare
 from mlm_viz.analysis.scoring import sweep_in_parts
 from mlm_viz.errors import MlmVizError
+from mlm_viz.evidence import Head
+from mlm_viz.inquiry import Inquiry
 from mlm_viz.masking import BERT_RATE, Masking, mask_positions, mask_random
 from mlm_viz.model import Model
 from mlm_viz.results import Attention, JointFills, Prediction, SlotPrediction, Sweep, WordScore
@@ -23,13 +25,16 @@ log = logging.getLogger(__name__)
 # Without a handler Python would print the traceback under the cell; who wants it sets up logging.
 log.addHandler(logging.NullHandler())
 
+AIMS = ("original", "guess", "word")
+
 
 class ExplorerState(HasTraits):
     """A text, what is masked in it, what is looked at, and what the model says to it.
 
     The first group is what a user chooses, and is changed through the methods. The second follows from it: one change
-    costs one forward pass, run by `scheduler`; until it has run `stale` is True. Joint fills and the sweep come after,
-    in small steps, and only while they are wanted. Nothing here raises for a bad text: `error` says what is wrong.
+    costs one forward pass, run by `scheduler`; until it has run `stale` is True. Joint fills, the sweep and inquiries
+    come after, in small steps, and only while they are wanted. Nothing here raises for a bad text: `error` says what is
+    wrong.
     """
 
     text = Unicode()
@@ -42,6 +47,9 @@ class ExplorerState(HasTraits):
     surprisal_wanted = Bool(False)
     joint_wanted = Bool(True)
     word = Unicode(help="a word the user asked about")
+    silenced = Instance(frozenset, args=(), help="(layer, head) pairs that are silent in all that is computed")
+    shades = Any(None, allow_none=True, help="what an open view lays over the tokens, as `figures.influence.Shades`")
+    aim = Unicode("original", help="which word is explained: the text's own, the best guess, or the word asked about")
 
     sentence = Instance(Sentence, allow_none=True)
     prediction = Instance(Prediction, allow_none=True)
@@ -64,6 +72,7 @@ class ExplorerState(HasTraits):
         self._look_due = False
         self._sweeping: Iterator[Sweep] | None = None
         self._filling: Iterator[JointFills | None] | None = None
+        self._inquiries: list[Inquiry] = []
         self._take(text)
         if self.sentence is not None:
             self._set_masking(self._as_masking(masked))
@@ -152,6 +161,40 @@ class ExplorerState(HasTraits):
             self.joint_wanted = joint
         self._request()
 
+    def silence(self, heads: Collection[Head]) -> None:
+        """Silence these heads and no others, in all that is computed.
+
+        Raises:
+            ModelError: if the model has no such head; nothing is changed then.
+        """
+        self.model.check_heads(heads)
+        if frozenset(heads) == self.silenced:
+            return
+        with self.hold_trait_notifications():
+            self.silenced, self.sweep, self._sweeping = frozenset(heads), None, None
+            self._ask()
+
+    def explain(self, aim: str) -> None:
+        """Which word is explained: "original" (without one, the best guess), "guess", or "word", the one asked about.
+
+        Raises:
+            ValueError: for anything else.
+        """
+        if aim not in AIMS:
+            raise MlmVizError(say("error.aim", aim=aim, allowed=", ".join(AIMS)))
+        self.aim = aim
+        self._request()
+
+    def take_up(self, inquiry: Inquiry) -> None:
+        """Answer an inquiry from now on, while it is wanted."""
+        self._inquiries.append(inquiry)
+        inquiry.observe(lambda _: self._request(), "wanted")
+        self._request()
+
+    def go_on(self) -> None:
+        """Look for what is left to do: an inquiry may have become due by something that the state does not know."""
+        self._request()
+
     def pin(self) -> None:
         """Hold the distribution that is shown as the one every later one is compared with."""
         self.catch_up()
@@ -167,6 +210,22 @@ class ExplorerState(HasTraits):
         self._score_word()
 
     # --- what follows ----------------------------------------------------------------------------------------------
+
+    @property
+    def answering(self) -> Model:
+        """The model with the heads silenced that are to be silent."""
+        return self.model.with_silenced(self.silenced)
+
+    @property
+    def target(self) -> str | None:
+        """The word that is explained, as a token or a word; None if no slot is shown or no word was asked about."""
+        slot = self.shown
+        if slot is None:
+            return None
+        if self.aim == "word":
+            return self.word or None
+        best = slot.original if self.aim == "original" and slot.original is not None else int(slot.best(1)[0])
+        return slot.vocabulary.pieces[best]
 
     @property
     def shown(self) -> SlotPrediction | None:
@@ -244,7 +303,11 @@ class ExplorerState(HasTraits):
     def _later_work(self) -> bool:
         if self.sentence is None or self.model.refusal is not None:
             return False
-        return self.joint_due or self._sweep_due()
+        return self.joint_due or self._sweep_due() or self._inquiry_due() is not None
+
+    def _inquiry_due(self) -> Inquiry | None:
+        """The first inquiry that has something left to do; they wait for the prediction."""
+        return None if self.stale else next((i for i in self._inquiries if i.is_due(self)), None)
 
     @property
     def joint_due(self) -> bool:
@@ -280,7 +343,7 @@ class ExplorerState(HasTraits):
         layers: Layers = "all" if self.attention_wanted else None
         with self.hold_trait_notifications():
             self.stale = False
-            prediction, attention = look(self.model, self.sentence, self.masking, layers=layers)
+            prediction, attention = look(self.answering, self.sentence, self.masking, layers=layers)
             self.error = self.model.refusal or ""
             if self._looked_at != (self.sentence, self.masking):
                 self._remember(self.sentence)
@@ -299,12 +362,14 @@ class ExplorerState(HasTraits):
             return
         if self.joint_due:
             if self._filling is None:
-                self._filling = fill_in_parts(self.model, self.sentence, self.masking)
+                self._filling = fill_in_parts(self.answering, self.sentence, self.masking)
             self.joint = next(self._filling)
         elif self._sweep_due():
             if self._sweeping is None:
-                self._sweeping = sweep_in_parts(self.model, self.sentence)
+                self._sweeping = sweep_in_parts(self.answering, self.sentence)
             self.sweep = next(self._sweeping)
+        elif inquiry := self._inquiry_due():
+            inquiry.advance(self)
 
     def _score_word(self) -> None:
         score: WordScore | None = None
@@ -316,3 +381,4 @@ class ExplorerState(HasTraits):
                 problem = str(caught)
         with self.hold_trait_notifications():
             self.word_score, self.word_error = score, problem
+        self._request()  # what is explained may be another word now

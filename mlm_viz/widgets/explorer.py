@@ -17,6 +17,7 @@ from mlm_viz.results import Attention, JointFills, Prediction, SlotPrediction, S
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
 from mlm_viz.widgets.attention_panel import AttentionPanel
+from mlm_viz.widgets.evidence.panel import EvidencePanel
 from mlm_viz.widgets.markup import html
 from mlm_viz.widgets.prediction_panel import PredictionPanel
 from mlm_viz.widgets.strip_panel import StripPanel
@@ -37,13 +38,15 @@ class Explorer(widgets.VBox):
         self.strip = StripPanel(state)
         self.prediction_panel = PredictionPanel(state)
         self.attention_panel = AttentionPanel(state)
+        self.evidence_panel = EvidencePanel(state)
         style = html(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", "mlmviz-style")
-        super().__init__([style, self.text_panel, self.strip, self.prediction_panel, self.attention_panel])
+        panels = (self.text_panel, self.strip, self.prediction_panel, self.evidence_panel, self.attention_panel)
+        super().__init__([style, *panels])
         self.add_class("mlmviz")
         self.strip.observe(self._follow_theme, "dark")
 
     def _follow_theme(self, change: dict[str, Any]) -> None:
-        for panel in (self.prediction_panel, self.attention_panel):
+        for panel in (self.prediction_panel, self.evidence_panel, self.attention_panel):
             panel.dark = change["new"]
             panel.draw()
 

@@ -75,7 +75,7 @@ function keepKeys(root, signal) {
 }
 
 class Strip {
-  static watched = ["tokens", "marks", "replacements", "selected", "shades", "shade_labels", "shade_title", "stale", "guesses"];
+  static watched = ["tokens", "marks", "replacements", "selected", "shades", "shade_signs", "shade_labels", "shade_title", "stale", "guesses"];
 
   constructor(model, el) {
     this.model = model;
@@ -116,9 +116,9 @@ class Strip {
     }
     this.shadesLegend = element("span", "mlmviz-legend-shades", legend);
     this.shadesTitle = textIn("span", "", this.shadesLegend);
-    setText(textIn("span", "mlmviz-low", this.shadesLegend), this.say("low"));
+    this.shadesLow = textIn("span", "mlmviz-low", this.shadesLegend);
     element("span", "mlmviz-ramp", this.shadesLegend, { "aria-hidden": "true" });
-    setText(textIn("span", "mlmviz-high", this.shadesLegend), this.say("high"));
+    this.shadesHigh = textIn("span", "mlmviz-high", this.shadesLegend);
   }
 
   listen() {
@@ -334,7 +334,8 @@ class Strip {
     const standing = { masked: this.model.get("mask_label"), replaced: state.replacements[position] ?? "?" };
     const shade = state.shades?.[position];
     const value = (shade !== undefined && state.shade_labels[position]) || "";
-    const seen = { token, mark, slot, shade, value, position, selected: slot > 0 && position === state.selected };
+    const sign = state.shade_signs[position] ?? 0;
+    const seen = { token, mark, slot, shade, sign, value, position, selected: slot > 0 && position === state.selected };
     return {
       ...seen,
       label: standing[mark] ?? token.label,
@@ -359,13 +360,14 @@ class Strip {
     const key = JSON.stringify(seen);
     if (cell.key === key) return;
     cell.key = key;
-    const { token, mark, slot, shade } = seen;
+    const { token, mark, slot, shade, sign } = seen;
     Object.assign(cell.node.dataset, {
       mark,
       special: token.special,
       blank: token.blank,
       selected: seen.selected,
       shaded: shade !== undefined,
+      sign,
     });
     cell.node.style.setProperty("--mlmviz-shade", `${Math.round(100 * (shade ?? 0))}%`);
     setText(cell.was, seen.was);
@@ -406,7 +408,11 @@ class Strip {
   }
 
   // Rows keep their height whether or not they say anything, so nothing below them jumps.
-  paintLegend({ slots, shades, shade_title }) {
+  paintLegend({ slots, shades, shade_signs, shade_title }) {
+    const signed = shade_signs.length > 0;
+    this.shadesLegend.dataset.signed = signed;
+    setText(this.shadesLow, this.say(signed ? "lowers" : "low"));
+    setText(this.shadesHigh, this.say(signed ? "raises" : "high"));
     this.marksLegend.dataset.shown = slots.length > 0;
     this.shadesLegend.dataset.shown = Boolean(shades?.length);
     setText(this.shadesTitle, shade_title);

@@ -27,6 +27,7 @@ class TokenStrip(anywidget.AnyWidget):
         replacements: position -> label of the token that stands there instead, where the mark is "replaced".
         selected: position of the slot being shown, -1 for none.
         shades: one number in [0, 1] for each token, or None for no shading.
+        shade_signs: empty, or for each token 1 where the shade stands for raising, -1 for lowering, 0 for neither.
         shade_labels: what is written under each chip while there are shades.
         shade_title: the legend of the shades, with their unit.
         guesses: position -> likeliest label, written under a slot; "" or nothing for none.
@@ -45,6 +46,7 @@ class TokenStrip(anywidget.AnyWidget):
     shades: traitlets.TraitType[list[float] | None, list[float] | None] = traitlets.List(  # type: ignore[assignment]
         traitlets.Float(), default_value=None, allow_none=True
     ).tag(sync=True)
+    shade_signs = traitlets.List(traitlets.Enum((-1, 0, 1))).tag(sync=True)
     shade_labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     shade_title = traitlets.Unicode().tag(sync=True)
     guesses = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlm_viz.figures.influence import Shades
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
 from mlm_viz.widgets.strip import TokenStrip
@@ -24,7 +25,7 @@ class StripPanel(TokenStrip):
         super().__init__(mask_label=label, stale=state.stale)
         self.observe(self._take_marks, ["marks", "selected"])
         state.observe(self._draw, ["sentence", "masking", "slot"])
-        state.observe(self._draw_shades, ["sweep", "surprisal_wanted"])
+        state.observe(self._draw_shades, ["sweep", "surprisal_wanted", "shades", "stale"])
         state.observe(self._draw_guesses, ["prediction"])
         state.observe(lambda change: setattr(self, "stale", change["new"]), "stale")
         self._draw()
@@ -60,13 +61,20 @@ class StripPanel(TokenStrip):
     def _draw_shades(self, _change: object = None) -> None:
         sweep = self.state.sweep if self.state.surprisal_wanted else None
         with self.hold_sync():
+            self.shades, self.shade_signs, self.shade_labels, self.shade_title = None, [], [], ""
             if sweep is None:
-                self.shades, self.shade_labels, self.shade_title = None, [], ""
+                if self.state.shades is not None and not self.state.surprisal_wanted:
+                    self._lay_over(self.state.shades)
                 return
             amounts = sweep.surprisals
             self.shades = [float(min(a / _DARKEST, 1.0)) for a in np.nan_to_num(amounts)]
             self.shade_labels = ["" if np.isnan(a) else f"{a:.1f}" for a in amounts]
             self.shade_title = say("strip.shade.surprisal", most=round(_DARKEST))
+
+    def _lay_over(self, shades: Shades) -> None:
+        if len(shades.amounts) == len(self.tokens):  # those of an older text are on their way out
+            self.shades, self.shade_signs = list(shades.amounts), list(shades.signs)
+            self.shade_labels, self.shade_title = list(shades.labels), shades.title
 
 
 def _chip(sentence: Any, position: int) -> dict[str, Any]:

@@ -1,0 +1,251 @@
+"""The evidence panel without a browser: each view shows what its analysis says, of the slot that is shown."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from mlm_viz.analysis.direction import direction
+from mlm_viz.analysis.heads import head_board
+from mlm_viz.analysis.influence import influence
+from mlm_viz.errors import MlmVizError
+from mlm_viz.figures.caption import caption
+from mlm_viz.inquiry import Inquiry
+from mlm_viz.model import Model
+from mlm_viz.strings import say
+from mlm_viz.widgets.evidence.panel import VIEWS
+from mlm_viz.widgets.explorer import Explorer, explore
+from tests.widgets.conftest import TEXT, Calls, until_settled
+
+NAMES = [view.name for view in VIEWS]
+OTHERS = {"pair": "the capital of france is good, a paris day.", "contrast": "the capital of [MASK] is good."}
+
+
+def opened(explorer: Explorer, name: str):
+    view = explorer.evidence_panel.show(name)
+    if name in OTHERS:
+        view.other.value = OTHERS[name]
+    explorer.state.settle()
+    return view
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_shows_pictures_and_the_same_as_text(tiny_bert: Model, name: str) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
+    view = opened(explorer, name)
+    assert view.inquiry.finished
+    assert not view.inquiry.error
+    assert all(picture.figure is not None for picture in view.pictures)
+    assert not view.text.value
+    view.as_text.value = True
+    assert "mlmviz-text" in view.text.value
+    assert say("evidence.working") not in view.status.value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_slot_a_line_stands_there(tiny_bert: Model, name: str) -> None:
+    explorer = explore(TEXT, tiny_bert)
+    view = opened(explorer, name)
+    if name == "pair":  # needs no slot
+        assert view.pictures[0].figure is not None
+        return
+    assert say("evidence.nothing") in view.pictures[0].words.value
+    explorer.masked = ["france"]
+    explorer.state.settle()
+    assert view.pictures[0].figure is not None
+    assert view.pictures[0].words.value == ""
+
+
+def test_what_is_closed_computes_nothing(tiny_bert: Model, calls: Calls) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    calls()
+    explorer.masked = ["paris"]
+    explorer.state.settle()
+    assert calls() == 1
+    opened(explorer, "direction")
+    assert calls() > 0
+    explorer.evidence_panel.opener.value = False
+    explorer.masked = ["france"]
+    explorer.state.settle()
+    assert calls() == 1
+
+
+def test_the_numbers_are_those_of_the_analyses(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
+    view = opened(explorer, "influence")
+    expected = influence(TEXT, tiny_bert, ["france", "paris"], slot=0)
+    np.testing.assert_allclose(view.inquiry.result.gains, expected.gains, atol=1e-5)
+    assert explorer.strip.shade_labels[2] != ""
+    assert set(explorer.strip.shade_signs) <= {-1, 0, 1}
+    np.testing.assert_array_equal(
+        np.sign(expected.by_token("masked")[[2, 3]]), np.array(explorer.strip.shade_signs)[[2, 3]]
+    )
+    sides = direction(TEXT, tiny_bert, ["france", "paris"], slot=0)
+    assert explorer.prediction is not None
+    said = caption(
+        explorer.prediction, influence(TEXT, tiny_bert, ["france", "paris"], slot=0, ways=("masked",)), sides
+    )
+    assert explorer.evidence_panel.summing.result == said
+    explorer.evidence_panel.show("direction")
+    assert explorer.strip.shades is None
+
+
+def test_another_slot_another_aim_another_answer(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
+    view = opened(explorer, "influence")
+    assert view.inquiry.result.target.word == "france"
+    explorer.slot = explorer.masked[1]
+    explorer.state.settle()
+    assert view.inquiry.result.target.word == "paris"
+    explorer.evidence_panel.aim.value = "guess"
+    explorer.state.settle()
+    assert view.inquiry.result.target.is_guess
+    explorer.state.ask_word("day")
+    explorer.state.explain("word")
+    explorer.state.settle()
+    assert view.inquiry.result.target.word == "day"
+    assert explorer.evidence_panel.aim.value == "word"
+    with pytest.raises(MlmVizError, match="aim"):
+        explorer.state.explain("sense")
+
+
+def test_silent_heads_are_silent_everywhere(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
+    view = opened(explorer, "heads")
+    board = head_board(TEXT, tiny_bert, ["france", "paris"], slot=0, target="france")
+    before = explorer.shown.log2_probs
+    joint = explorer.joint.log2_probs
+    view._toggle(1, 0)  # a click on layer 1, head 2
+    explorer.state.settle()
+    assert explorer.state.silenced == {(0, 1)}
+    assert view.silent.value == ((0, 1),)
+    token = tiny_bert.vocabulary.ids["france"]
+    np.testing.assert_allclose(before[token] - explorer.shown.log2_probs[token], board.gains[0, 1], atol=1e-5)
+    assert not np.allclose(explorer.joint.log2_probs, joint)
+    assert view.inquiry.result.silenced == ((0, 1),)
+    assert "changes the logits" in view.proof.value
+    view.clear.click()
+    explorer.state.settle()
+    np.testing.assert_array_equal(explorer.shown.log2_probs, before)
+    view.silent.value = ((1, 1), (0, 0))
+    explorer.state.settle()
+    assert explorer.state.silenced == {(1, 1), (0, 0)}
+    with pytest.raises(MlmVizError, match="no head"):
+        explorer.state.silence([(9, 0)])
+
+
+def test_the_search_runs_while_it_is_wanted(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "heads")
+    assert view.searching.result is None
+    view.search.value = True
+    explorer.state.settle()
+    assert view.searching.finished
+    assert view.found.value != ""
+
+
+def test_a_word_of_several_pieces_is_a_sentence_on_the_board(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "heads")
+    explorer.state.ask_word("paris day")
+    explorer.state.explain("word")
+    explorer.state.settle()
+    assert "paris day" in view.status.value
+    assert "mlmviz-error" in view.status.value
+    explorer.state.explain("original")
+    explorer.state.settle()
+    assert "mlmviz-error" not in view.status.value
+    assert view.pictures[0].words.value == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</style><b>", "&lt;script&gt;"]
+)
+def test_hostile_text_is_text(tiny_bert: Model, text: str) -> None:
+    explorer = explore(f"the [MASK] is {text} day", tiny_bert)
+    for name in ("influence", "heads", "lens"):
+        view = opened(explorer, name)
+        view.as_text.value = True
+        told = view.text.value + view.status.value + explorer.evidence_panel.caption.value
+        assert "<script" not in told
+        assert "<img" not in told
+
+
+def test_an_unknown_view_is_named(tiny_bert: Model) -> None:
+    with pytest.raises(MlmVizError, match="influence"):
+        explore(TEXT, tiny_bert).evidence_panel.show("magic")
+
+
+def test_a_model_that_cannot_predict_has_no_evidence(headless: Model) -> None:
+    explorer = explore(TEXT, headless)
+    view = opened(explorer, "influence")
+    assert view.inquiry.result is None
+    assert say("evidence.nothing") in view.pictures[0].words.value
+
+
+def test_on_a_loop_a_click_drops_what_is_under_way(tiny_bert: Model, calls: Calls) -> None:
+    async def journey() -> None:
+        explorer = explore(TEXT, tiny_bert, masked=["france"])
+        view = explorer.evidence_panel.show("heads")
+        await asyncio.sleep(0.02)
+        explorer.masked = ["paris"]
+        assert explorer.prediction is not None  # the click is answered first
+        assert not view.inquiry.is_about(explorer.state)
+        await until_settled(explorer.state)
+        assert view.inquiry.result.complete
+        assert view.inquiry.result.position == explorer.slot
+
+    asyncio.run(journey())
+
+
+# --- inquiries --------------------------------------------------------------------------------------------------------
+
+
+class Told:
+    """A state with one thing to ask about."""
+
+    def __init__(self) -> None:
+        self.about = "a"
+
+
+def counting(state):
+    for number in range(3):
+        yield state.about, number
+
+
+def test_an_inquiry_grows_ends_and_begins_anew() -> None:
+    state = Told()
+    inquiry = Inquiry(lambda s: s.about, counting)
+    assert not inquiry.is_due(state)
+    inquiry.wanted = True
+    seen = []
+    while inquiry.is_due(state):
+        inquiry.advance(state)
+        seen.append(inquiry.result)
+    assert seen == [("a", 0), ("a", 1), ("a", 2), ("a", 2)]
+    assert inquiry.finished
+    state.about = "b"
+    assert inquiry.is_due(state)
+    inquiry.advance(state)
+    assert inquiry.result == ("b", 0)
+    state.about = None
+    assert not inquiry.is_due(state)
+    assert not inquiry.is_about(state)
+
+
+def test_what_goes_wrong_in_an_inquiry_is_said_once() -> None:
+    def fail(state):
+        raise MlmVizError(state.about)
+        yield
+
+    state = Told()
+    inquiry = Inquiry(lambda s: s.about, fail)
+    inquiry.wanted = True
+    inquiry.advance(state)
+    assert (inquiry.error, inquiry.result, inquiry.finished) == ("a", None, True)
+    assert not inquiry.is_due(state)
+    state.about = "b"
+    inquiry.advance(state)
+    assert inquiry.error == "b"
