@@ -557,6 +557,7 @@ _ENGLISH: dict[str, str] = {
     "figure.direction.guess": "best guess there",
     "figure.direction.best": "best guess: {guess} {guessed}",
     "figure.direction.change": "probability {value}, {bits} bits against both sides",
+    "figure.direction.text.both": "both sides: {value}; best guess {guess} {guessed}",
     "figure.direction.text": "{view}, the rest {way}: {value}, {bits} bits; best guess {guess} {guessed}",
     "figure.direction.caution": (
         "A model trained with both sides is not a left-to-right model when one side is hidden from it: this shows what "

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from mlm_viz.analysis.contexts import Reading, Watched, answer_in_parts, target_of, watch
+from mlm_viz.analysis.contexts import Reading, answer_in_parts, target_of, whole
 from mlm_viz.analysis.prediction import Masked, ModelLike
+from mlm_viz.analysis.watching import Watched, watch
 from mlm_viz.errors import TextError
 from mlm_viz.influences import ORDERS, SIDE_WAYS, Direction, Reveal
 from mlm_viz.strings import say
@@ -158,9 +159,9 @@ def _orders(left: int, right: int) -> Ids:
 def _views(watched: Watched, visible: Flags) -> list[Reading]:
     """The whole text, then every view with the rest blocked, then every view with the rest masked."""
     blocked = [Reading(watched.ids, row, watched.position) for row in visible]
-    whole = watched.whole()
-    masked = [Reading(np.where(row, watched.ids, watched.mask_id), whole.visible, watched.position) for row in visible]
-    return [whole, *blocked, *masked]
+    text = whole(watched)
+    masked = [Reading(np.where(row, watched.ids, watched.mask_id), text.visible, watched.position) for row in visible]
+    return [text, *blocked, *masked]
 
 
 def _by_way(found: npt.NDArray[_T]) -> npt.NDArray[_T]:

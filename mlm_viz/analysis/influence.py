@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from tqdm.auto import tqdm
 
-from mlm_viz.analysis.contexts import Answers, Reading, Watched, answer_in_parts, target_of, watch
+from mlm_viz.analysis.contexts import Answers, Reading, answer_in_parts, target_of, whole
 from mlm_viz.analysis.prediction import Masked, ModelLike
+from mlm_viz.analysis.watching import Watched, watch
 from mlm_viz.errors import MlmVizError, TextError
 from mlm_viz.influences import WAYS, Influence, Span, Way
 from mlm_viz.strings import say
@@ -75,7 +76,7 @@ def influence_in_parts(watched: Watched, *, spans: Spans = None, ways: Sequence[
     if not ways or not set(ways) <= set(WAYS):
         raise MlmVizError(say("influence.error.ways", ways=list(ways), allowed=", ".join(WAYS)))
     chosen = _spans(watched, spans)
-    readings = [watched.whole(), *(_without(watched, span, way) for way in ways for span in chosen)]
+    readings = [whole(watched), *(_without(watched, span, way) for way in ways for span in chosen)]
     for answers in answer_in_parts(watched, readings):
         yield _influence(watched, chosen, tuple(ways), answers)
 
@@ -108,14 +109,14 @@ def _spans(watched: Watched, spans: Spans) -> tuple[Span, ...]:
 
 
 def _without(watched: Watched, span: Span, way: Way) -> Reading:
-    whole, places = watched.whole(), list(span)
+    text, places = whole(watched), list(span)
     if way == "deleted":
         before = sum(position < watched.position for position in span)
-        return Reading(np.delete(whole.ids, places), np.delete(whole.visible, places), watched.position - before)
+        return Reading(np.delete(text.ids, places), np.delete(text.visible, places), watched.position - before)
     if way == "masked":
-        ids = whole.ids.copy()
+        ids = text.ids.copy()
         ids[places] = watched.mask_id
-        return Reading(ids, whole.visible, whole.slot)
-    visible = whole.visible.copy()
+        return Reading(ids, text.visible, text.slot)
+    visible = text.visible.copy()
     visible[places] = False
-    return Reading(whole.ids, visible, whole.slot)
+    return Reading(text.ids, visible, text.slot)

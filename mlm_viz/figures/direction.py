@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from mlm_viz.escape import escape
 from mlm_viz.figures import labels, theme
 from mlm_viz.figures.theme import Colours
-from mlm_viz.influences import ORDERS, SIDE_WAYS, Direction, Reveal, Target, Way
+from mlm_viz.influences import BOTH, ORDERS, SIDE_WAYS, Direction, Reveal, Target, Way
 from mlm_viz.results import Floats64
 from mlm_viz.strings import say
 
@@ -58,12 +58,15 @@ def direction_bars(direction: Direction, *, dark: bool = False) -> go.Figure:
 
 def direction_text(direction: Direction) -> str:
     """What `direction_bars` shows, as plain lines: for screen readers, logs and tests."""
+    both = _numbers(direction, 0, BOTH)
     lines = [
         say("figure.direction.text", view=_view(view), way=_name(way), **_numbers(direction, row, number))
         for number, view in enumerate(direction.views)
         for row, way in enumerate(SIDE_WAYS)
+        if number != BOTH
     ]
-    return "\n".join([*lines, say("figure.direction.caution")])
+    first = say("figure.direction.text.both", value=both["value"], guess=both["guess"], guessed=both["guessed"])
+    return "\n".join([first, *lines, say("figure.direction.caution")])
 
 
 def reveal_lines(reveal: Reveal, *, way: Way = "masked", dark: bool = False) -> go.Figure:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import mlm_viz
-from mlm_viz.analysis.contexts import watch
 from mlm_viz.analysis.direction import reveal_in_parts
+from mlm_viz.analysis.watching import watch
 from mlm_viz.errors import TextError, WordError
 from mlm_viz.figures.direction import direction_bars, direction_text, reveal_lines, reveal_text
 from mlm_viz.influences import BOTH, LEFT, ORDERS, RIGHT, SIDE_WAYS, Direction
@@ -250,7 +250,8 @@ def test_bars_show_each_view_both_ways_with_the_best_guess(shown: Direction) -> 
     assert "✓" not in guesses.text[LEFT]
     assert "not a left-to-right model" in figure.layout.annotations[-1].text.replace("<br>", " ")
     lines = direction_text(shown).splitlines()
-    assert lines[0].startswith("both sides, the rest blocked: 99.9 %")
+    assert lines[0].startswith("both sides: 99.9 %; best guess paris")
+    assert lines[1].startswith("left side only, the rest blocked: ")
     assert "not a left-to-right model" in lines[-1]
 
 

@@ -15,8 +15,9 @@ import torch
 
 import mlm_viz
 from mlm_viz.analysis import prediction
-from mlm_viz.analysis.contexts import _divergences, hiding, watch
+from mlm_viz.analysis.contexts import _divergences, hiding
 from mlm_viz.analysis.influence import influence_in_parts
+from mlm_viz.analysis.watching import watch
 from mlm_viz.errors import MlmVizError, ModelError, TextError, WordError
 from mlm_viz.figures.influence import influence_bars, influence_shades, influence_text, shown_spans
 from mlm_viz.influences import WAYS, Influence

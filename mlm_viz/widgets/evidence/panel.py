@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterator
 
 import ipywidgets as widgets
 
-from mlm_viz.analysis.contexts import watch_at
 from mlm_viz.analysis.direction import direction_of
 from mlm_viz.analysis.influence import influence_in_parts
+from mlm_viz.analysis.watching import watch_at
 from mlm_viz.errors import MlmVizError
 from mlm_viz.figures.caption import caption
 from mlm_viz.inquiry import Inquiry

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from mlm_viz.analysis.contexts import Watched, watch_at
+from mlm_viz.analysis.watching import Watched, watch_at
 from mlm_viz.inquiry import Inquiry
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
