@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FOLDER = "film"
+_GAP = "[MASK]"
+_ONE_IN_BRACES = re.compile(r"([^{}]*)\{([^{}]*[^{}\s][^{}]*)\}([^{}]*)")
 # Enough for a bar and a hover text; more digits would only make the file larger.
 _DIGITS = 5
 
@@ -43,16 +46,30 @@ class Scene:
         Raises:
             MlmVizError: if there is not exactly one word in braces.
         """
-        before, _, rest = line.strip().partition("{")
-        truth, _, after = rest.partition("}")
-        if not truth.strip() or set("{}") & set(truth + after):
+        found = _ONE_IN_BRACES.fullmatch(line.strip())
+        if found is None:
             raise MlmVizError(say("film.scene", line=line.strip()))
-        return cls(f"{before}[MASK]{after}", truth.strip())
+        before, truth, after = found.groups()
+        return cls(f"{before}{_GAP}{after}", truth.strip())
 
     @property
     def language(self) -> str:
         """Chinese ("zh") if there is a Chinese character in it, else English ("en")."""
         return "zh" if any(is_cjk(char) for char in self.text) else "en"
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """What stands before the gap and behind it."""
+        before, _, after = self.text.partition(_GAP)
+        return before, after
+
+    def filled(self, word: str) -> str:
+        """The sentence with a word in its gap."""
+        return word.join(self.parts)
+
+    def is_truth(self, guess: str) -> bool:
+        """Whether a guess is written like the word; many vocabularies know no capitals, some write the space before."""
+        return guess.lstrip("␣").casefold() == self.truth.casefold()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +107,37 @@ class Film:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def top(self) -> int:
+        """How many guesses there are of each sentence."""
+        return int(self.probabilities.shape[-1])
+
+    def truth_place(self, frame: int, scene: int) -> int | None:
+        """Where among the guesses the word that was taken out stands, from 0; None if it is not among them."""
+        guesses = self.guesses[frame][scene]
+        place = int(self.truth_ranks[frame, scene]) - 1
+        # Guesses of equal probability share a rank.
+        alike = [n for n in range(place, len(guesses)) if self.scenes[scene].is_truth(guesses[n])]
+        return alike[0] if alike else place if place < len(guesses) else None
+
+    def only(self, language: str) -> Film:
+        """The film of the sentences of one language ("en" or "zh").
+
+        Raises:
+            MlmVizError: if there is none.
+        """
+        chosen = [number for number, scene in enumerate(self.scenes) if scene.language == language]
+        if not chosen:
+            known = ", ".join(sorted({scene.language for scene in self.scenes}))
+            raise MlmVizError(say("film.no_language", language=language, known=known))
+        cut = {name: getattr(self, name)[:, chosen] for name in ("probabilities", "truth_log2_probs", "truth_ranks")}
+        return replace(
+            self,
+            scenes=tuple(self.scenes[number] for number in chosen),
+            guesses=tuple(tuple(frame[number] for number in chosen) for frame in self.guesses),
+            **cut,
+        )
 
     def until(self, step: int) -> Film:
         """The frames up to a step, that one included."""
@@ -134,12 +182,12 @@ class Film:
             MlmVizError: if something is missing in it or does not fit together.
         """
         try:
-            scenes = tuple(Scene(text, truth) for text, truth in written["scenes"])
+            scenes = tuple(Scene(str(text), str(truth)) for text, truth in written["scenes"])
             guesses = tuple(tuple(tuple(map(str, scene)) for scene in frame) for frame in written["guesses"])
             numbers = {name: _array(written[name], name) for name in _BY_FRAME[1:]}
             film = cls(scenes=scenes, sources=tuple(map(str, written["sources"])), guesses=guesses, **numbers)
             film._check()
-        except (KeyError, TypeError, ValueError) as problem:
+        except (LookupError, TypeError, ValueError, OverflowError) as problem:
             raise MlmVizError(say("film.damaged", why=problem)) from problem
         return film
 
@@ -155,13 +203,21 @@ class Film:
             "bits": (frames, len(self.sources)),
             "shares": (frames, layers, len(SHARES)),
         }
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                message = f"{name} {getattr(self, name).shape}, {shape}"
-                raise ValueError(message)
-        if any(len(frame) != scenes or any(len(scene) != top for scene in frame) for frame in self.guesses):
-            message = f"guesses ({frames}, {scenes}, {top})"
-            raise ValueError(message)
+        found = {name: getattr(self, name).shape for name in shapes}
+        whole = len(self.guesses) == frames and all(len(frame) == scenes for frame in self.guesses)
+        if not whole or any(len(guesses) != top for frame in self.guesses for guesses in frame):
+            found["guesses"] = ()
+        wrong = [name for name, shape in found.items() if shape != shapes.get(name)]
+        if not ((self.probabilities >= 0) & (self.probabilities <= 1)).all():
+            wrong.append("probabilities")
+        if not ((self.truth_log2_probs <= 0).all() and (self.truth_ranks >= 1).all()):
+            wrong.append("truth_ranks")
+        if not np.isfinite(self.shares).all():
+            wrong.append("shares")
+        if (np.diff(self.steps) <= 0).any():
+            wrong.append("steps")
+        if wrong:
+            raise ValueError(", ".join(wrong))
 
 
 # What has one entry a frame; the guesses, which are words, come first.

@@ -17,7 +17,7 @@ from mlm_viz.results import Attention, Floats64
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids
 
-__all__ = ["attention_heatmap", "attention_row", "attention_shares", "attention_text"]
+__all__ = ["attention_heatmap", "attention_row", "attention_shares", "attention_text", "share_stack"]
 
 _LABEL_EMS = 7.5
 _ROW = {"left": 84, "right": 24, "top": 74, "bottom": 128}
@@ -123,7 +123,7 @@ def attention_shares(attention: Attention, query: int, *, layer: int | None = No
     names = [_head_name(row.layer, row.head, only=layer is not None) for row in frame.itertuples()]
     figure = go.Figure()
     for kind in SHARES:
-        figure.add_trace(_stack(frame[kind].to_numpy(), kind, ink))
+        figure.add_trace(share_stack(frame[kind].to_numpy(), kind, ink))
     figure.add_trace(_entropies(frame["entropy"].to_numpy(), ink))
     places = list(range(len(names)))
     told = [labels.lines(name, *_told(row)) for name, row in zip(names, frame.to_dict("records"), strict=True)]
@@ -155,7 +155,8 @@ def _told(row: Mapping[Any, Any]) -> list[str]:
     return [*shares, say("figure.attention.entropy_value", bits=row["entropy"])]
 
 
-def _stack(shares: Floats64, kind: str, ink: Colours) -> go.Bar:
+def share_stack(shares: Floats64, kind: str, ink: Colours) -> go.Bar:
+    """One kind of share, a bar lying in each row, to be stacked on the kinds before it."""
     return go.Bar(
         x=shares,
         y=list(range(len(shares))),

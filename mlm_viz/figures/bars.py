@@ -19,7 +19,7 @@ Kind = Literal["guess", "original", "extra"]
 
 _KINDS: tuple[Kind, ...] = ("guess", "original", "extra")
 _ROW = 31  # pixels
-_GAP = 0.3  # rows between the best tokens and those that are shown besides
+GAP = 0.3  # rows between the best tokens and those that are shown besides
 _LABEL_EMS = 10.5
 _MARGINS = {"left": 190, "right": 132, "top": 60, "bottom": 58}
 
@@ -73,12 +73,12 @@ def bar_rows(
         Row(
             slot.score_id(token),
             "original" if token == slot.original else "guess",
-            place if place < k else k + _GAP,
+            place if place < k else k + GAP,
             None if before is None else before.score_id(token).probability,
         )
         for place, token in [*enumerate(ids), *((k, token) for token in beyond)]
     ]
-    below = [Row(word, "extra", k + _GAP + place, _before_word(before, word)) for place, word in enumerate(extra, 1)]
+    below = [Row(word, "extra", k + GAP + place, _before_word(before, word)) for place, word in enumerate(extra, 1)]
     return rows + below
 
 
@@ -114,23 +114,47 @@ def prediction_bars(
     Raises:
         ValueError: if `k` is less than 1, or `before` has another vocabulary.
     """
-    ink = theme.colours(dark=dark)
     rows = bar_rows(slot, k, before, extra)
-    top = max(row.reach for row in rows)
-    last = k + 0.5 + _GAP + len(extra)
+    end = labels.axis_top(max(row.reach for row in rows))
+    return drawn_rows(rows, k, end=end, below=len(extra), before_name=before_name, dark=dark)
+
+
+def drawn_rows(
+    rows: Sequence[Row],
+    k: int,
+    *,
+    end: float,
+    below: int = 0,
+    before_name: str = "",
+    right: int = _MARGINS["right"],
+    dark: bool = False,
+) -> go.Figure:
+    """Rows as bars, with the traces of `prediction_bars`.
+
+    Args:
+        rows: of the `k` best tokens, and of what stands besides.
+        k: how many tokens there is room for.
+        end: of the axis of probability.
+        below: for how many words that are asked for there is room.
+        before_name: what the legend calls the ghost.
+        right: margin in pixels for the values behind the bars.
+        dark: for a dark page.
+    """
+    ink = theme.colours(dark=dark)
+    last = k + 0.5 + GAP + below
     figure = go.Figure()
     figure.add_trace(_ghost(rows, before_name or say("figure.bars.before"), ink))
     for kind in _KINDS:
         figure.add_trace(_bars([row for row in rows if row.kind == kind], kind, ink))
     figure.add_trace(_values(rows, ink))
     told = [_hover(row) for row in rows]
-    figure.add_trace(labels.hover_layer([row.y for row in rows], told, start=0, end=labels.axis_top(top), across=True))
+    figure.add_trace(labels.hover_layer([row.y for row in rows], told, start=0, end=end, across=True))
     figure.layout = theme.layout(
         ink,
         round(_MARGINS["top"] + _MARGINS["bottom"] + (last + 0.5) * _ROW),
-        **_MARGINS,
+        **(_MARGINS | {"right": right}),
         barmode="overlay",
-        xaxis=labels.percent_axis(ink, top, title=labels.token_title("figure.probability", ink)),
+        xaxis=labels.percent_axis(ink, end, title=labels.token_title("figure.probability", ink)),
         yaxis=_token_rows(rows, last, ink),
         shapes=[_separator(k, ink)] if len(rows) > k else [],
     )
@@ -202,7 +226,7 @@ def _values(rows: Sequence[Row], ink: Colours) -> go.Scatter:
 def _separator(k: int, ink: Colours) -> dict[str, Any]:
     """A line between the best tokens and what stands below them, from the labels to the end of the axis."""
     line = {"color": ink.muted, "width": 1.5, "dash": "dot"}
-    place = k - 0.5 + _GAP / 2
+    place = k - 0.5 + GAP / 2
     return {"type": "line", "xref": "paper", "x0": -0.3, "x1": 1, "y0": place, "y1": place, "line": line}
 
 
@@ -214,7 +238,7 @@ def _hover(row: Row) -> str:
         "" if pieces == score.word else say("figure.bars.pieces", pieces=pieces),
         say("figure.bars.probability", value=labels.percent(score.probability)),
         say("figure.bars.rank", rank=score.rank),
-        say("figure.bars.surprisal", bits=score.surprisal),
+        say("figure.bars.surprisal", bits=score.surprisal) if np.isfinite(score.surprisal) else "",
         *_change(row),
     )
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mlm_viz.errors import MlmVizError
+from mlm_viz.errors import MlmVizError, TextError
 from mlm_viz.film import Film, Scene, load_film
 from mlm_viz.masking import mask_positions
-from mlm_viz.measures import SHARES, attention_shares
+from mlm_viz.measures import attention_shares
 from mlm_viz.model import Model
 from mlm_viz.results import Floats64
 from mlm_viz.tokens import Ids
@@ -32,7 +32,8 @@ class FilmRecorder(Callback):
 
     Args:
         path: of the file.
-        scenes: the sentences; one whose word is no single token of the vocabulary is left out.
+        scenes: the sentences; one that is too long for the model, or whose word is no single token of the vocabulary,
+            is left out.
         top: so many guesses of each are kept.
     """
 
@@ -47,7 +48,9 @@ class FilmRecorder(Callback):
         model = run.as_model()
         self._scenes = tuple(scene for scene in self._given if _answer(model, scene) is not None)
         for scene in set(self._given) - set(self._scenes):
-            log.warning("left out of the film, since the vocabulary has no token %r: %s", scene.truth, scene.text)
+            log.warning(
+                "left out of the film: too long, or %r is no token of the vocabulary: %s", scene.truth, scene.text
+            )
         self._film: Film | None = None
         if run.step and self._path.exists():
             self._film = self._kept(run.step)
@@ -75,9 +78,12 @@ class FilmRecorder(Callback):
             self._take(run)
 
     def _take(self, run: Run) -> None:
-        if self._film is not None and self._film.steps[-1] >= run.step:
+        if not self._scenes or (self._film is not None and self._film.steps[-1] >= run.step):
             return
         frame = self._frame(run)
+        if self._film is not None and not _fits(self._film, frame):
+            log.warning("%s is of another training; the film begins anew", self._path)
+            self._film = None
         self._film = frame if self._film is None else self._film.joined(frame)
         written = json.dumps(self._film.to_dict(), ensure_ascii=False, separators=(",", ":"))
         write_atomically(self._path, written.encode())
@@ -85,27 +91,35 @@ class FilmRecorder(Callback):
     def _frame(self, run: Run) -> Film:
         model = run.as_model()
         asked = [_ask(model, scene, self._top) for scene in self._scenes]
-        guesses, probabilities, log2_probs, ranks, shares = zip(*asked, strict=True) if asked else [()] * 5
+        guesses, probabilities, log2_probs, ranks, shares = zip(*asked, strict=True)
         return Film(
             scenes=self._scenes,
             steps=np.array([run.step]),
             tokens=np.array([run.tokens]),
-            guesses=(tuple(guesses),),
-            probabilities=np.array(probabilities).reshape(1, len(asked), -1),
+            guesses=(guesses,),
+            probabilities=np.array([probabilities]),
             truth_log2_probs=np.array([log2_probs], dtype=np.float64),
             truth_ranks=np.array([ranks], dtype=np.int64),
             sources=tuple(self._bits),
             bits=np.array([list(self._bits.values())], dtype=np.float64),
-            shares=np.mean(shares, axis=0)[None] if asked else np.empty((1, model.layers, len(SHARES))),
+            shares=np.mean(shares, axis=0)[None],
         )
 
 
+def _fits(film: Film, frame: Film) -> bool:
+    """Whether a frame can stand behind a film: the same held-out texts, guesses and layers."""
+    return (film.sources, film.top, film.shares.shape[1]) == (frame.sources, frame.top, frame.shares.shape[1])
+
+
 def _answer(model: Model, scene: Scene) -> int | None:
-    """The id of the word that was taken out; None if it is not one token."""
-    sentence = model.encode(scene.text)
-    if not sentence.blanks:
+    """The id of the word that was taken out; None if it is not one token, or the sentence cannot be read."""
+    try:
+        sentence = model.encode(scene.text)
+        if not sentence.blanks:
+            return None
+        ids = model.spell(scene.truth, spaced=bool(sentence.spaced[sentence.blanks[0]]))
+    except TextError:
         return None
-    ids = model.spell(scene.truth, spaced=bool(sentence.spaced[sentence.blanks[0]]))
     return ids[0] if len(ids) == 1 and ids[0] != model.vocabulary.unknown_id else None
 
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import anywidget
@@ -36,6 +37,9 @@ class LiveFigure(go.FigureWidget):
     plotly's own sends an empty figure first and then what belongs in it, carries five megabytes of script in each, and
     forgets changes that arrive before that script runs: on a busy machine an empty or old picture stays. This one sends
     the whole figure first, shares the script, and holds later figures back until the page says that it has drawn.
+
+    What the page says may be heard in one thread while another, in which a cell runs, shows a new figure: they take
+    turns, or changes that are sent meanwhile would be lost.
     """
 
     _esm = Path(__file__).parent / "live_figure.js"
@@ -43,6 +47,7 @@ class LiveFigure(go.FigureWidget):
     _bundle = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, figure: go.Figure) -> None:
+        self._turn = RLock()
         self._complete = False
         self._drawn = False
         self._latest = figure
@@ -58,6 +63,11 @@ class LiveFigure(go.FigureWidget):
         """The figure that was last shown, whether or not the page has it yet."""
         return self._latest
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the page has said that it has drawn."""
+        return self._drawn
+
     def open(self) -> None:
         """Tell the page of this widget; put off while the figure is still being put together."""
         if self._complete:
@@ -65,9 +75,15 @@ class LiveFigure(go.FigureWidget):
 
     def present(self, figure: go.Figure) -> None:
         """Show another figure with the same traces."""
-        self._latest = figure
-        if self._drawn:
-            refresh(self, figure)
+        with self._turn:
+            self._latest = figure
+            if self._drawn:
+                refresh(self, figure)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the page says."""
+        with self._turn:
+            super().set_state(sync_data)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
         """The state for the page; one that is loaded anew gets the figure as it is, not as it was at first."""
