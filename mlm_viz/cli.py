@@ -153,14 +153,16 @@ def bundled_models() -> list[Path]:
 
 def _describe(folder: Path) -> str:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    # T5 has names of its own, and counts its two halves apart.
+    halves = f"{config['num_layers']}+{config['num_decoder_layers']}" if "num_decoder_layers" in config else "?"
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     return say(
         "cli.models.line",
         name=folder.name,
         family=config.get("model_type", "?"),
-        layers=config.get("num_hidden_layers", "?"),
-        heads=config.get("num_attention_heads", "?"),
-        width=config.get("hidden_size", "?"),
+        layers=config.get("num_hidden_layers", halves),
+        heads=config.get("num_attention_heads", config.get("num_heads", "?")),
+        width=config.get("hidden_size", config.get("d_model", "?")),
         megabytes=size / 1e6,
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
@@ -26,6 +27,28 @@ _SHOWN = 8  # names of tensors in one message
 _UNLIMITED = 1_000_000  # tokenizers that know no limit say 1e30
 # Tensors that some checkpoints lack and no prediction needs.
 _NOT_NEEDED = ("pooler", "position_ids", "contact_head", "seq_relationship", "sop_classifier")
+
+Kind = Literal["masked", "causal", "span"]
+_CLASSES = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM, "span": AutoModelForSeq2SeqLM}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A model of any kind as transformers has it, for what is not asked through `Model`.
+
+    Attributes:
+        name: what it is called.
+        kind: "masked" (fills in masks), "causal" (from left to right) or "span" (an encoder-decoder).
+        network: of transformers, with its head, on the CPU, in 32-bit floats, switched to use.
+        tokenizer: of transformers.
+        limit: the longest text it takes, in tokens; None if nothing is said of one.
+    """
+
+    name: str
+    kind: Kind
+    network: Any
+    tokenizer: Any
+    limit: int | None
 
 
 def load(source: str | Path | Model | None = None) -> Model:
@@ -47,12 +70,43 @@ def load(source: str | Path | Model | None = None) -> Model:
     if source is None:
         return _load_default()
     place = find(source)
-    return _load(place, Path(place).name if isinstance(place, Path) else place)
+    return _load(place, _name(place))
+
+
+def load_network(source: str | Path) -> Network:
+    """A language model of any kind; the kind is told by its config.
+
+    Args:
+        source: a name or a directory, as for `load`.
+
+    Raises:
+        ModelError: if there is no such model, or its files are damaged.
+    """
+    place = find(source)
+    name, config = _name(place), _read_config(place)
+    kind = _kind(config)
+    tokenizer = _read_tokenizer(place, name)
+    network, missing = _read_weights(place, name, config, kind)
+    if missing:
+        raise ModelError(say("error.missing_body", name=name, tensors=_some(sorted(missing))))
+    return Network(name, kind, network.eval(), tokenizer, _least_limit(config, tokenizer))
+
+
+def kind_of(source: str | Path) -> Kind:
+    """Whether a model fills in masks, goes from left to right, or is an encoder-decoder.
+
+    Args:
+        source: a name or a directory, as for `load`.
+
+    Raises:
+        ModelError: if there is no such model, or its config cannot be read.
+    """
+    return _kind(_read_config(find(source)))
 
 
 def available() -> list[str]:
-    """Names that `load` takes without the network: the bundled models, then those downloaded before."""
-    return _bundled() + _downloaded()
+    """Names that `load` takes without the network: the bundled masked models, then those downloaded before."""
+    return [name for name in _bundled() if not _writes(models_dir() / name / "config.json")] + _downloaded()
 
 
 def find(source: str | Path) -> Path | str:
@@ -81,6 +135,16 @@ def _bundled() -> list[str]:
     return sorted(path.parent.name for path in models_dir().glob("*/config.json"))
 
 
+def _writes(config: Path) -> bool:
+    """Whether a model is no masked one, by the class its config names."""
+    text = config.read_text(encoding="utf-8")
+    return any(mark in text for mark in ("CausalLM", "LMHeadModel", "ConditionalGeneration"))
+
+
+def _name(place: Path | str) -> str:
+    return place.name if isinstance(place, Path) else place
+
+
 def _downloaded() -> list[str]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
@@ -96,7 +160,7 @@ def _load(place: Path | str, name: str) -> Model:
     config = _read_config(place)
     family = _family_of(config, name)
     tokenizer = _read_tokenizer(place, name)
-    network, missing = _read_weights(place, name, config)
+    network, missing = _read_weights(place, name, config, "masked")
     prefix = network.base_model_prefix + "."
     body = sorted(key for key in missing if key.startswith(prefix))
     if body:
@@ -128,15 +192,24 @@ def _read_config(place: Path | str) -> Any:
         raise ModelError(say("error.unknown_model", name=place, known=", ".join(available()))) from problem
 
 
-def _family_of(config: Any, name: str) -> str:
-    kind = config.model_type
+def _kind(config: Any) -> Kind:
+    if getattr(config, "is_encoder_decoder", False):
+        return "span"
+    family = config.model_type
     architectures = " ".join(config.architectures or [])
     causal = getattr(config, "is_decoder", False) or "CausalLM" in architectures or "LMHeadModel" in architectures
-    if causal or (kind in CAUSAL and kind not in MASKED):
-        raise ModelError(say("error.causal", name=name, kind=kind))
-    if kind not in FAMILIES:
-        raise ModelError(say("error.family", name=name, kind=kind, known=", ".join(FAMILIES)))
-    return str(kind)
+    return "causal" if causal or (family in CAUSAL and family not in MASKED) else "masked"
+
+
+def _family_of(config: Any, name: str) -> str:
+    family, kind = config.model_type, _kind(config)
+    if kind == "causal":
+        raise ModelError(say("error.causal", name=name, kind=family))
+    if kind == "span":
+        raise ModelError(say("error.span", name=name, kind=family, known=", ".join(FAMILIES)))
+    if family not in FAMILIES:
+        raise ModelError(say("error.family", name=name, kind=family, known=", ".join(FAMILIES)))
+    return str(family)
 
 
 def _read_tokenizer(place: Path | str, name: str) -> Any:
@@ -151,11 +224,11 @@ def _read_tokenizer(place: Path | str, name: str) -> Any:
     return tokenizer
 
 
-def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[str]]:
+def _read_weights(place: Path | str, name: str, config: Any, kind: Kind) -> tuple[Any, list[str]]:
     """The network and the names of the tensors its files lack; files are read as tensors only, never as code."""
     try:
         with _quiet():
-            network, report = AutoModelForMaskedLM.from_pretrained(
+            network, report = _CLASSES[kind].from_pretrained(
                 place,
                 config=config,
                 trust_remote_code=False,
@@ -175,7 +248,7 @@ def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[
     ):
         # DeBERTa-v3's checkpoints have the new head, but their config does not say so.
         config.legacy = False
-        return _read_weights(place, name, config)
+        return _read_weights(place, name, config, kind)
     mismatched = sorted(key for key, *_ in report["mismatched_keys"])
     if mismatched:
         raise ModelError(say("error.mismatched", name=name, tensors=_some(mismatched)))
@@ -185,10 +258,17 @@ def _read_weights(place: Path | str, name: str, config: Any) -> tuple[Any, list[
 
 def _limit(config: Any, tokenizer: Any, family: str) -> int:
     offset = (config.pad_token_id or 0) + 1 if FAMILIES[family].counts_from_padding else 0
-    limits = [int(config.max_position_embeddings) - offset]
+    limit = _least_limit(config, tokenizer, offset)
+    assert limit is not None  # noqa: S101 (all these families have a table of positions, or say how long they may be)
+    return limit
+
+
+def _least_limit(config: Any, tokenizer: Any, offset: int = 0) -> int | None:
+    positions = getattr(config, "max_position_embeddings", None)
+    limits = [] if positions is None else [int(positions) - offset]
     if tokenizer.model_max_length < _UNLIMITED:
         limits.append(int(tokenizer.model_max_length))
-    return min(limits)
+    return min(limits, default=None)
 
 
 def _first_line(problem: BaseException) -> str:

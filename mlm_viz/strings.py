@@ -57,6 +57,10 @@ _ENGLISH: dict[str, str] = {
         "{name} is a left-to-right model ({kind}): it predicts the next token and has no use for a mask. "
         "Load a masked language model, such as BERT."
     ),
+    "error.span": (
+        "{name} is an encoder-decoder model ({kind!r}): it writes an answer and does not fill in masks. "
+        "Load a masked language model; supported families are: {known}."
+    ),
     "error.family": "{name} is of the family {kind!r}, which is not supported; supported are: {known}.",
     "error.tokenizer": "The tokenizer of {name} cannot be read: {why}",
     "error.no_vocabulary": "The tokenizer of {name} knows no words: the files of its vocabulary are missing.",
@@ -193,7 +197,7 @@ _ENGLISH: dict[str, str] = {
     "evidence.replace.zero": "zeros",
     "evidence.replace.mean": "its mean over other sentences",
     "evidence.silent": "silent heads",
-    "evidence.silent.none": "None",
+    "evidence.silent.none": "Silence none",
     "evidence.search": "Fewest heads that change the guess",
     "evidence.search.hint": "silence the most harmful head, then the next, until the best guess is another word",
     "evidence.effect": "Attention and effect",
@@ -204,7 +208,7 @@ _ENGLISH: dict[str, str] = {
     "evidence.lens": "Layers",
     "evidence.lens.note": "The slot read out after every layer, by a head that was trained on the last one only.",
     "evidence.pair": "Two sentences",
-    "evidence.pair.note": "This text without masks beside another that differs little: which one the model finds likelier.",
+    "evidence.pair.note": "This text without masks beside another that differs little: which one is likelier?",
     "evidence.pair.other": "the other sentence",
     "evidence.pair.other.hint": "type it and press Enter",
     "evidence.within": "within a word",
@@ -236,7 +240,7 @@ _ENGLISH: dict[str, str] = {
     "cli.models.none": "there is no model in {folder}",
     "cli.models.line": "{name}: {family}, {layers} layers x {width}, {heads} heads, {megabytes:.1f} MB",
     # --- training -----------------------------------------------------------------------------
-    "cli.train.about": "Train a masked language model on your own text, or go on with a training.",
+    "cli.train.about": "Train a language model on your own text, or go on with a training.",
     "cli.evaluate.about": "Measure a model on text: accuracy, bits, calibration.",
     "train.help.texts": "text files (.txt, .tsv pairs, .jsonl; also .xz, .gz); FILE=4 counts a file four times",
     "train.help.out": "folder for the model; a new or empty one unless --resume",
@@ -269,7 +273,11 @@ _ENGLISH: dict[str, str] = {
     "train.help.replaced": "of the tokens to guess, share replaced by a random one; default: 0.1",
     "train.help.kept": "of the tokens to guess, share left standing; default: 0.1",
     "train.help.held_out": "fraction of the lines never trained on; default: about 200 lines, 0.005 to 0.05",
-    "train.help.objective": "what is trained: masked",
+    "train.help.objective": (
+        "what is learned: masked (default: guess masked tokens), causal (the next token) or span (what was cut out)"
+    ),
+    "train.help.span_rate": "objective span: share of the tokens cut out; default: 0.15",
+    "train.help.span_length": "objective span: tokens in a cut on average; default: 3",
     "train.help.device": "auto (default), cpu, cuda or mps",
     "train.help.precision": "auto (default: bf16 where the processor has it), bf16 or fp32",
     "train.help.dtype": "of the weights that are saved: fp16 (default) or fp32",
@@ -301,6 +309,10 @@ _ENGLISH: dict[str, str] = {
     "train.error.write": "{path} cannot be written: {why}",
     "train.error.choice": "{name} is {value!r}; it must be one of: {allowed}",
     "train.error.range": "{name} is {value!r}; it must be a number from {least} to {most}",
+    "train.error.span_family": "The objective span trains the network of T5, not that of {family}: leave family out.",
+    "train.error.masked_only": (
+        "A film and guesses while training are for masked models; with the objective {objective!r} leave them out."
+    ),
     "train.error.heads": "A width of {width} cannot be shared among {heads} heads: choose a multiple of the heads.",
     "train.error.unknown_setting": "There is no setting {names}; there are: {known}",
     "train.error.other_setting": (
@@ -336,6 +348,10 @@ _ENGLISH: dict[str, str] = {
     "evaluate.bin.count": "guesses",
     "evaluate.bin.confidence": "mean",
     "evaluate.bin.accuracy": "right",
+    "evaluate.error.kind": (
+        "{name} is a {kind} model: evaluate masks tokens and looks at the guesses, which is for masked models. "
+        "The held-out loss of one trained here stands in its training.json."
+    ),
     "evaluate.error.no_lines": "{path} has no held-out line to look at; --all looks at every line.",
     # --- a training watched live: learning, sentences that are asked, the view -----------------
     "learning.unreadable": "{path} cannot be read: {why}",
@@ -346,7 +362,7 @@ _ENGLISH: dict[str, str] = {
     "figure.learning.error.by": "by is {by!r}; it must be 'step' or 'tokens'",
     "figure.learning.step": "training step",
     "figure.learning.tokens": "tokens read",
-    "figure.learning.bits": "bits per masked token",
+    "figure.learning.bits": "loss (bits per guessed token)",
     "figure.learning.perplexity": "perplexity (2 to the bits)",
     "figure.learning.name.training": "trained on",
     "figure.learning.name.held": "held out",
@@ -362,8 +378,8 @@ _ENGLISH: dict[str, str] = {
         "Done: {steps:,} steps in {time}. The model is in {folder}; .model() of what train_live returned loads it."
     ),
     "live.stopped": (
-        "Stopped after {steps:,} steps and {time}. The model is in {folder}; .model() of what train_live returned loads "
-        "it, .resume() goes on."
+        "Stopped after {steps:,} steps and {time}. The model is in {folder}; .model() of what train_live returned "
+        "loads it, .resume() goes on."
     ),
     "live.result": "{steps:,} steps, {tokens:,} tokens",
     "live.broken": "The training was broken off ({why}).",
@@ -462,12 +478,12 @@ _ENGLISH: dict[str, str] = {
     "filling.order.gibbs": "Gibbs",
     "filling.caution": (
         "A masked language model is trained to fill one slot at a time. Multiplied along one order and along another, "
-        "its probabilities of the very same words differ: there is no one joint distribution behind them. Compare fills "
-        "by a measure that is the same for all, such as the product from left to right."
+        "its probabilities of the very same words differ: there is no one joint distribution behind them. Compare "
+        "fills by a measure that is the same for all, such as the product from left to right."
     ),
     "lens.caution": (
-        "The head that reads every layer here was trained on the last layer only. That an early layer reads as nonsense "
-        "need not mean that it knows nothing: it may say it in terms that the head cannot read."
+        "The head that reads every layer here was trained on the last layer only. That an early layer reads as "
+        "nonsense need not mean that it knows nothing: it may say it in terms that the head cannot read."
     ),
     "contrast.caution": (
         "What is seen is this model, with these two sentences, at this one gap. It follows the texts that the model "
@@ -612,8 +628,8 @@ _ENGLISH: dict[str, str] = {
     "figure.board.layer": "Layer {layer}",
     "figure.board.head": "Head",
     "figure.board.bits": "bits",
-    "figure.board.silenced": "× silenced",
-    "figure.board.flips": "◆ without it another best guess",
+    "figure.board.silenced": "silenced",
+    "figure.board.flips": "without it another best guess",
     "figure.board.waiting": "not measured yet",
     "figure.board.gain": "adds {bits} bits to “{word}”",
     "figure.board.divergence": "whole distribution moves by {bits:.3f} bits (Jensen-Shannon)",
@@ -632,8 +648,8 @@ _ENGLISH: dict[str, str] = {
     "figure.effect.heads": "attention of the slot: the head's largest weight on another word",
     "figure.effect.tokens": "attention from the slot",
     "figure.effect.size": "measured effect (bits)",
-    "figure.effect.up": "▲ raises the word",
-    "figure.effect.down": "▼ lowers the word",
+    "figure.effect.up": "raises the word",
+    "figure.effect.down": "lowers the word",
     "figure.effect.count.heads": "{count} heads",
     "figure.effect.count.tokens": "{count} tokens",
     "figure.effect.rho": "Attention against measured effect: Spearman's ρ = {rho} over {things}",

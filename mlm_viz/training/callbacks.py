@@ -16,7 +16,12 @@ class Callback:
     """Looks on; override what is of use. Every method gets the run: its step, its model, and `run.stop()`.
 
     A callback may run the model (`run.as_model()`); it must not draw random numbers of torch or change weights.
+
+    Attributes:
+        masked_only: whether it is of use for masked models alone; a training with another objective is refused then.
     """
+
+    masked_only = False
 
     def begin(self, run: Run) -> None:
         """Before the first step, also of a resumed run: what was recorded after `run.step` is to be thrown away."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WHOLE = ("layers", "width", "heads", "vocab", "steps", "batch_tokens", "limit", "short", "seed", "checkpoint_steps")
 _FRACTIONS = (
     "minutes", "rate", "warmup", "weight_decay", "dropout", "mask_from", "mask_to", "replaced", "kept",
-    "long_from", "held_out", "checkpoint_minutes",
+    "span_rate", "span_length", "long_from", "held_out", "checkpoint_minutes",
 )  # fmt: skip
 _NAMES = ("objective", "family", "optimizer", "decay", "device", "precision", "dtype")
 _SWITCHES = ("whole_words", "keep")

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from mlm_viz.errors import TextError
-from mlm_viz.loading import load
+from mlm_viz.loading import kind_of, load
 from mlm_viz.masking import BERT_RATE, mask_random
 from mlm_viz.model import Model
 from mlm_viz.results import Floats64
@@ -53,10 +53,12 @@ def evaluate(
         progress: show a bar.
 
     Raises:
-        TrainingError: if a text cannot be read, or has no line to look at.
+        TrainingError: if a text cannot be read, or has no line to look at, or the model is no masked one.
         TextError: if the rate is out of range.
         ModelError: if the model cannot be loaded or cannot predict.
     """
+    if not isinstance(model, Model | None) and (kind := kind_of(model)) != "masked":
+        raise TrainingError(say("evaluate.error.kind", name=Path(model).name, kind=kind))
     model = load(model)
     model.check_can_predict()
     share = None if every_line else held_out_share(model)

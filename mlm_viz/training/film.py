@@ -37,6 +37,8 @@ class FilmRecorder(Callback):
         top: so many guesses of each are kept.
     """
 
+    masked_only = True
+
     def __init__(self, path: str | Path, scenes: Sequence[Scene], top: int = _TOP) -> None:
         self._path = Path(path)
         self._given = tuple(scenes)

@@ -38,7 +38,8 @@ class Run:
         tokenizer: of transformers.
         device: where it is trained.
         step: how many steps are done.
-        tokens: read so far, padding left out.
+        tokens: of text read so far, start and end tokens included, padding left out.
+        text, learned: tokens of text read so far, special ones left out, and how often one of them was a target.
         place: in the stream of batches.
         reached: the longest inputs that were trained on, in tokens.
         stopped: whether somebody asked to stop.
@@ -58,7 +59,7 @@ class Run:
         self.settings = settings
         self.tokenizer = tokenizer
         self.device = torch.device(settings.device)
-        self.step = self.tokens = 0
+        self.step = self.tokens = self.text = self.learned = 0
         self.place = stream.start(settings.short)
         self.reached = settings.short
         self.stopped = False
@@ -86,7 +87,13 @@ class Run:
         self.stopped = True
 
     def as_model(self) -> Model:
-        """The network as it is now, for asking it; what is asked sees the weights of this moment."""
+        """The network as it is now, for asking it; what is asked sees the weights of this moment.
+
+        Raises:
+            TrainingError: if it is no masked model.
+        """
+        if self.settings.objective != "masked":
+            raise TrainingError(say("train.error.masked_only", objective=self.settings.objective))
         family = FAMILIES[self.network.config.model_type]
         return Model("training", self.network, self.tokenizer, family, limit=self.settings.limit)
 
@@ -105,6 +112,7 @@ class Run:
         if self.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         self.step, self.tokens, self._spent = state["step"], state["tokens"], state["seconds"]
+        self.text, self.learned = state.get("text", 0), state.get("learned", 0)  # older checkpoints have none
         self.place, self.reached = Place.from_dict(state["place"]), state["reached"]
 
     def save(self) -> Path:
@@ -112,6 +120,8 @@ class Run:
         state = {
             "step": self.step,
             "tokens": self.tokens,
+            "text": self.text,
+            "learned": self.learned,
             "seconds": self.seconds,
             "reached": self.reached,
             "place": self.place.to_dict(),
@@ -164,6 +174,7 @@ class Run:
         self._window_loss += loss.detach()  # read only when a line is written: the device need not be waited for
         self._window_steps += 1
         self.step, self.tokens, self.place = self.step + 1, self.tokens + batch.tokens, place
+        self.text, self.learned = self.text + batch.text, self.learned + batch.learned
         self.reached = max(self.reached, place.limit)
         self._bar.move(self.fraction)
         if self.seconds - self._window_start >= max(_LOG_SECONDS, _LOG_SHARE * self.seconds):
@@ -187,6 +198,7 @@ class Run:
     def _reset_window(self) -> None:
         self._window_loss = torch.zeros((), device=self.device)
         self._window_steps, self._window_tokens, self._window_start = 0, self.tokens, self.seconds
+        self._window_text, self._window_learned = self.text, self.learned
 
     def _write_metrics(self) -> None:
         if not self._window_steps:
@@ -195,6 +207,7 @@ class Run:
         if not math.isfinite(bits):
             raise TrainingError(say("train.error.not_finite", step=self.step, rate=self.settings.rate))
         seconds = self.seconds
+        text, learned = self.text - self._window_text, self.learned - self._window_learned
         line = {
             "step": self.step,
             "fraction": round(self.fraction, 6),
@@ -202,10 +215,12 @@ class Run:
             "tokens": self.tokens,
             "tokens_per_second": round((self.tokens - self._window_tokens) / max(seconds - self._window_start, 1e-6)),
             "loss_bits": round(bits, 5),
+            "targets_per_token": round(learned / max(text, 1), 4),
             "rate": learning_rate(self.fraction, self.settings),
-            "mask_rate": phase(self.fraction, self.settings).mask_rate,
             "limit": self.place.limit,
         }
+        if self.settings.objective == "masked":
+            line["mask_rate"] = phase(self.fraction, self.settings).mask_rate
         self._tell(line)
         self._bar.tell(line)
         self._reset_window()
@@ -221,7 +236,7 @@ class Run:
 
     @torch.no_grad()
     def _measure(self, batch: Batch) -> float:
-        """Bits per masked token; the same masks every time."""
+        """Bits per target; the same targets every time."""
         self.network.eval()
         bits = float(self._loss(batch)) / math.log(2)
         self.network.train()

@@ -81,6 +81,7 @@ def _check_objective(settings: Settings) -> None:
     if settings.objective not in OBJECTIVES:
         allowed = ", ".join(OBJECTIVES)
         raise TrainingError(say("train.error.choice", name="objective", value=settings.objective, allowed=allowed))
+    OBJECTIVES[settings.objective](settings)  # has its own say about them
 
 
 def find_device(asked: str) -> str:

@@ -36,7 +36,7 @@ class Settings:
 
     Attributes:
         family: "bert" for the network of 2018, "modernbert" for that of 2024, which learns faster: positions as
-            rotations, normalisation in front of each part, gated layers.
+            rotations, normalisation in front of each part, gated layers. The objective "span" has T5's instead.
         layers, width, heads: of the network.
         vocab: pieces in the vocabulary.
         limit: the longest input in tokens, and the limit of the model that is saved.
@@ -51,7 +51,10 @@ class Settings:
             of the budget, so that a run can be resumed from there with a larger one.
         weight_decay: of the matrices.
         dropout: of the network.
-        objective: a key of `objectives.OBJECTIVES`.
+        objective: "masked" (guess the tokens that are masked, from both sides), "causal" (guess each token from those
+            before it) or "span" (write what was cut out). The settings of masks are for the first alone.
+        span_rate: share of the tokens that are cut out.
+        span_length: of a cut on average, in tokens.
         mask_from, mask_to: share of the tokens that are masked at the start and at the end.
         replaced, kept: of the tokens that are to be guessed, the share that a random one stands in for, and the share
             that is left standing; in place of the rest stands the mask token.
@@ -83,6 +86,8 @@ class Settings:
     weight_decay: float = 0.01
     dropout: float = 0.0
     objective: str = "masked"
+    span_rate: float = 0.15
+    span_length: float = 3.0
     mask_from: float = 0.3
     mask_to: float = 0.15
     replaced: float = BERT_SPLIT[1]
@@ -153,6 +158,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "warmup": (0, 0.9),
     "weight_decay": (0, 1),
     "dropout": (0, 0.9),
+    "span_rate": (0.01, 0.9),
+    "span_length": (1, 64),
     "mask_from": (0.01, 0.9),
     "mask_to": (0.01, 0.9),
     "replaced": (0, 1),

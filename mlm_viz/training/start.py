@@ -15,17 +15,19 @@ import torch
 
 from mlm_viz.loading import load
 from mlm_viz.model import Model
+from mlm_viz.strings import say
 from mlm_viz.training.batches import Stream
 from mlm_viz.training.callbacks import Callback
 from mlm_viz.training.checkpoints import checkpoints, save_model, write_atomically
 from mlm_viz.training.encoding import encode
+from mlm_viz.training.errors import TrainingError
 from mlm_viz.training.loop import Run
 from mlm_viz.training.metrics import read_metrics
 from mlm_viz.training.objectives import OBJECTIVES, Batch, Objective, Pieces, framed
 from mlm_viz.training.plan import Plan, begun, find_device, has_bf16, read_json, resumed
 from mlm_viz.training.recipe import Text, as_texts
 from mlm_viz.training.schedule import Phase
-from mlm_viz.training.vocabulary import SPECIAL, choose_pieces, count_words, read_tokenizer, save_tokenizer
+from mlm_viz.training.vocabulary import SENTINEL, SPECIAL, choose_pieces, count_words, read_tokenizer, save_tokenizer
 
 _WATCHED_RATE = 0.15
 TextLike = str | Path | Text
@@ -39,7 +41,7 @@ class Trained:
         folder: with the model, `metrics.jsonl` and `training.json`.
         finished: whether the budget was spent; if not, `resume=True` goes on.
         steps, tokens, seconds: of training so far.
-        loss_bits: the last mean loss over the masked tokens; None if no step was taken.
+        loss_bits: the last mean loss over the targets; None if no step was taken.
     """
 
     folder: Path
@@ -50,7 +52,11 @@ class Trained:
     loss_bits: float | None
 
     def model(self) -> Model:
-        """The model, ready to be asked."""
+        """The model, ready to be asked.
+
+        Raises:
+            ModelError: if it was trained for something else than masked tokens: `loading.load_network` loads it then.
+        """
         return load(self.folder)
 
 
@@ -63,7 +69,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     **settings: Any,
 ) -> Trained:
-    """Train a masked language model from random weights on text files.
+    """Train a language model from random weights on text files: a masked one, or what the setting `objective` says.
 
     Interrupted (Ctrl-C, a notebook's stop button) it leaves a checkpoint and the model as it is.
 
@@ -76,7 +82,8 @@ def train(
         **settings: see `Settings`; `minutes` or `steps` is the budget.
 
     Raises:
-        TrainingError: if a text, a setting or the folder cannot be used, or the disk is full.
+        TrainingError: if a text, a setting or the folder cannot be used, a callback has no use for the objective, or
+            the disk is full.
     """
     folder = Path(out).expanduser()
     if resume and (done := read_json(folder / "training.json")) and done["finished"]:
@@ -84,6 +91,7 @@ def train(
     fresh = not (folder / "work" / "run.json").exists()
     try:
         plan = resumed(folder, settings) if resume else begun(folder, as_texts(texts), settings)
+        _check_callbacks(plan, callbacks)
         plan = _prepare(folder, plan, progress=progress)
         # Whoever calls keeps their own random numbers.
         devices = [torch.cuda.current_device()] if plan.settings.device == "cuda" else []
@@ -101,12 +109,19 @@ def train(
 # --- before --------------------------------------------------------------------------------------
 
 
+def _check_callbacks(plan: Plan, callbacks: Sequence[Callback]) -> None:
+    objective = plan.settings.objective
+    if objective != "masked" and any(callback.masked_only for callback in callbacks):
+        raise TrainingError(say("train.error.masked_only", objective=objective))
+
+
 def _prepare(folder: Path, plan: Plan, *, progress: bool) -> Plan:
     """The vocabulary and the ids, made now or found from before."""
     work, settings = folder / "work", plan.settings
     if not (work / "tokenizer" / "tokenizer.json").exists():
         pieces = choose_pieces(count_words(plan.surveyed, settings.held_out or 0.0), settings.vocab or 0)
-        save_tokenizer(pieces, work / "tokenizer", settings.limit)
+        sentinels = OBJECTIVES[settings.objective](settings).sentinels
+        save_tokenizer(pieces, work / "tokenizer", settings.limit, sentinels=sentinels)
     encoded = encode(
         plan.surveyed,
         read_tokenizer(work / "tokenizer"),
@@ -140,11 +155,13 @@ def _set_up(folder: Path, plan: Plan) -> Run:
 
 def _pieces(tokenizer: Any) -> Pieces:
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    return Pieces(len(names), np.array([name.startswith("##") for name in names]))
+    first = SENTINEL.format(0)
+    size = names.index(first) if first in names else len(names)
+    return Pieces(size, np.array([name.startswith("##") for name in names[:size]]), len(names) - size)
 
 
 def _watched(plan: Plan, tokenizer: Any, objective: Objective, pieces: Pieces) -> dict[str, Batch]:
-    """One batch of held-out lines of each text, masked once and for all."""
+    """One batch of held-out lines of each text, with targets chosen once and for all."""
     batches = {}
     for text in plan.encoded:
         lines = [encoding.ids for encoding in tokenizer.encode_batch(list(text.watched), add_special_tokens=False)]
@@ -174,14 +191,20 @@ def _finish(folder: Path, plan: Plan, run: Run) -> Trained:
 
 def _card(folder: Path, plan: Plan, run: Run) -> dict[str, Any]:
     """All that a model card needs; of the texts the names, not the places."""
-    losses = [line["loss_bits"] for line in read_metrics(folder / "metrics.jsonl") if "loss_bits" in line]
+    lines = read_metrics(folder / "metrics.jsonl")
+    losses = [line["loss_bits"] for line in lines if "loss_bits" in line]
+    held_out = [line["held_out_bits"] for line in lines if "held_out_bits" in line]
     encoded = {text.name: text for text in plan.encoded}
     return {
         "finished": not run.stopped,
+        "objective": plan.settings.objective,
+        "network": type(run.network).__name__,
         "steps": run.step,
         "tokens": run.tokens,
         "seconds": round(run.seconds, 1),
         "loss_bits": losses[-1] if losses else None,
+        "held_out_bits": held_out[-1] if held_out else None,
+        "targets_per_token": round(run.learned / run.text, 4) if run.text else None,
         "parameters": sum(weight.numel() for weight in run.network.parameters()),
         "hardware": _hardware(run.device),
         "torch": torch.__version__,
@@ -212,6 +235,7 @@ def _trained(folder: Path, card: dict[str, Any]) -> Trained:
 def _take_back(folder: Path) -> None:
     """Remove what a training that never began has left."""
     shutil.rmtree(folder / "work", ignore_errors=True)
-    (folder / "metrics.jsonl").unlink(missing_ok=True)
+    for name in ("metrics.jsonl", "film.json"):
+        (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -22,6 +22,8 @@ from mlm_viz.training.errors import TrainingError
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNKNOWN, START, END, MASK = range(5)
+# Stand for spans that were cut out; they come behind all pieces, so that these have the same ids with and without them.
+SENTINEL = "<extra_id_{}>"  # as T5 calls them
 # Characters of text that are counted; more would tell the same words.
 SAMPLE = 40_000_000
 _MOST_WORDS = 1_000_000  # distinct ones kept while counting
@@ -122,14 +124,18 @@ def _repeated(words: Iterable[tuple[str, int]]) -> Iterator[str]:
         yield " ".join([word] * times)
 
 
-def save_tokenizer(pieces: Sequence[str], folder: Path, limit: int) -> None:
-    """Write the vocabulary as a tokenizer that `AutoTokenizer.from_pretrained(folder)` loads."""
+def save_tokenizer(pieces: Sequence[str], folder: Path, limit: int, *, sentinels: int = 0) -> None:
+    """Write the vocabulary as a tokenizer that `AutoTokenizer.from_pretrained(folder)` loads; sentinels come last."""
     from transformers import BertTokenizer
 
+    more: dict[str, Any] = {}
+    if sentinels:
+        more["extra_special_tokens"] = [SENTINEL.format(number) for number in range(sentinels)]
     ready: Any = BertTokenizer(
         vocab={piece: index for index, piece in enumerate(pieces)},
         model_max_length=limit,
         model_input_names=["input_ids", "attention_mask"],  # there is one segment; ModernBERT takes no others
+        **more,
     )
     ready.save_pretrained(folder)
 
