@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from transformers.utils import logging as chatter
 
-from benchmarks import heads, influence, memory, payload, speed
+from benchmarks import heads, influence, memory, payload, speed, training
 from benchmarks.measuring import Measure
 from benchmarks.subjects import Subject, bundled, random_bert
 
@@ -58,6 +58,8 @@ def _all(subjects: Sequence[Subject], *, quick: bool) -> Iterator[Measure]:
         yield speed.sweeps(subject, few)
         yield from influence.leave_one_out(subject, few)
     yield speed.import_time(few)
+    with tempfile.TemporaryDirectory() as folder:
+        yield training.beside_trainer(Path(folder), training.QUICK if quick else training.LARGE, few)
     large = subjects[-1]
     yield heads.boards(large, few)
     for tokens in (24,) if quick else (24, 64, 128):

@@ -21,7 +21,16 @@ def test_all_of_it_runs_and_is_written_down(tmp_path, capfd):
         assert measure["what"] in table
         assert measure["value"] > 0 or "growth" in measure["what"]
         assert (measure["bar"] is None) == (measure["met"] is None)
-    for part in ("click", "one sentence", "predict(list)", "sweep", "import mlm_viz", "attention bytes", "growth"):
+    for part in (
+        "click",
+        "one sentence",
+        "predict(list)",
+        "sweep",
+        "import mlm_viz",
+        "attention bytes",
+        "growth",
+        "Trainer",
+    ):
         assert any(part in measure["what"] for measure in written)
 
 
