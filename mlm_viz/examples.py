@@ -1,6 +1,11 @@
-"""Sentences to begin with, in both languages: what the explorer's menu offers. Written for this project."""
+"""Sentences to begin with, in both languages: what the explorer's menu offers, and more to count over or to train on.
+
+All of it was written for this project.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from mlm_viz.errors import TextError
 from mlm_viz.paths import data_dir
@@ -36,8 +41,30 @@ def sentences(language: str) -> list[str]:
     Raises:
         TextError: for any other language; names those there are.
     """
-    folder = data_dir() / "sentences"
-    known = sorted(path.stem for path in folder.glob("*.txt"))
+    return _file("sentences", language).read_text(encoding="utf-8").splitlines()
+
+
+def stories(*languages: str) -> list[Path]:
+    """Files of the story world, to train a very small model on: the life of six people in one village.
+
+    Some three thousand lines in each language; line n says the same in both. What people are, have and do is the same
+    wherever it is told: Mia bakes bread, Tom's things are blue, in winter it is cold.
+
+    Args:
+        *languages: "en", "zh"; all there are by default.
+
+    Raises:
+        TextError: for any other language; names those there are.
+    """
+    return [_file("stories", language) for language in languages or _languages("stories")]
+
+
+def _file(folder: str, language: str) -> Path:
+    known = _languages(folder)
     if language not in known:
         raise TextError(say("sentences.language", language=language, known=", ".join(known)))
-    return (folder / f"{language}.txt").read_text(encoding="utf-8").splitlines()
+    return data_dir() / folder / f"{language}.txt"
+
+
+def _languages(folder: str) -> list[str]:
+    return sorted(path.stem for path in (data_dir() / folder).glob("??.txt"))

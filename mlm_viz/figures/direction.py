@@ -18,6 +18,7 @@ from mlm_viz.strings import say
 _ROW = 54  # pixels: a bar for each way
 _BAR = 0.4
 _ROOM = 1.2  # times the axis: for the values behind the bars
+_LEAST = 0.001  # a probability: an axis does not end before
 _EDGE = 0.999  # of an axis: what stands beyond its end is not drawn
 _BAR_MARGINS = {"left": 156, "right": 216, "top": 84, "bottom": 132}
 _LINE_MARGINS = {"left": 76, "right": 186, "top": 24, "bottom": 138}
@@ -34,7 +35,7 @@ def direction_bars(direction: Direction, *, dark: bool = False) -> go.Figure:
     """
     ink = theme.colours(dark=dark)
     probabilities = np.exp2(direction.log2_probs)
-    top = labels.axis_top(float(probabilities.max()))
+    top = labels.axis_top(float(probabilities.max()), _LEAST)
     figure = go.Figure()
     for row in range(len(SIDE_WAYS)):
         figure.add_trace(_bars(probabilities[row], row, ink))
@@ -49,7 +50,7 @@ def direction_bars(direction: Direction, *, dark: bool = False) -> go.Figure:
         _BAR_MARGINS["top"] + _BAR_MARGINS["bottom"] + len(direction.views) * _ROW,
         **_BAR_MARGINS,
         barmode="overlay",
-        xaxis=labels.percent_axis(ink, top, **across),
+        xaxis=labels.percent_axis(ink, top, least=_LEAST, **across),
         yaxis=_view_axis(direction, ink),
         annotations=[_guess_heading(ink), _caution(direction, ink, _BAR_MARGINS)],
     )
@@ -82,7 +83,7 @@ def reveal_lines(reveal: Reveal, *, way: Way = "masked", dark: bool = False) -> 
     figure = go.Figure()
     for order in range(len(ORDERS)):
         figure.add_trace(_line(reveal, row, order, probabilities[order], ink))
-    figure.add_trace(_names(probabilities, words, labels.axis_top(largest), ink))
+    figure.add_trace(_names(probabilities, words, labels.axis_top(largest, _LEAST), ink))
     ticks = {"tickmode": "auto", "nticks": 10, "tickformat": "d", "showgrid": False}
     heading = labels.token_title("figure.reveal.words", ink)
     figure.layout = theme.layout(
@@ -90,7 +91,7 @@ def reveal_lines(reveal: Reveal, *, way: Way = "masked", dark: bool = False) -> 
         _HEIGHT,
         **_LINE_MARGINS,
         xaxis=theme.axis(ink, range=[-0.02 * words, 1.06 * words], title=heading, **ticks),
-        yaxis=labels.percent_axis(ink, largest, title=_probability_title(reveal.target, ink)),
+        yaxis=labels.percent_axis(ink, largest, least=_LEAST, title=_probability_title(reveal.target, ink)),
         annotations=[_caution(reveal, ink, _LINE_MARGINS)],
         hovermode="closest",
     )

@@ -13,6 +13,7 @@ from mlm_viz.results import Floats64
 from mlm_viz.strings import say
 
 _SCATTER = {"left": 88, "right": 28, "top": 92, "bottom": 64}
+_HEIGHT, _LEGEND = 480, 56  # pixels: of the scatter, and from its top to the legend
 _VIEWS = {"left": 84, "right": 24, "top": 60, "bottom": 128}
 _LABEL_EMS = 7.5
 _NAMED = 6  # points that are named in the picture; the others on hovering
@@ -35,7 +36,7 @@ def effect_scatter(effect: AttentionEffect, *, dark: bool = False) -> go.Figure:
     figure.add_trace(_names(effect, sizes / top, ink))
     layout = theme.layout(
         ink,
-        480,
+        _HEIGHT,
         **_SCATTER,
         xaxis=labels.percent_axis(ink, largest, title=labels.token_title(f"figure.effect.{effect.over}", ink)),
         yaxis=theme.axis(
@@ -48,8 +49,8 @@ def effect_scatter(effect: AttentionEffect, *, dark: bool = False) -> go.Figure:
         hovermode="closest",
     )
     layout["title"] |= {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 10, "l": 12}}
-    # The title stands at the top, so the legend goes under it.
-    layout["legend"] |= {"yref": "paper", "yanchor": "bottom"}
+    # The title stands at the top, so the legend goes under it; placed by the plot, it would push the axis' title aside.
+    layout["legend"] |= {"y": 1 - _LEGEND / _HEIGHT}
     figure.layout = layout
     return figure
 

@@ -16,7 +16,8 @@ from mlm_viz.tokens import Flags
 
 _NARROW = frozenset("fijlrtI.,:;!|'`()[]{}- ")
 _WIDE = frozenset("mwMW@%&⟨⟩")
-_TOPS = (0.1, 0.25, 0.5, 1.0)
+_TOPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_LEAST_TOP = 0.1
 _BITS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _HOVER_EMS = 40.0
 _MARKS = 4
@@ -104,9 +105,9 @@ def signed(value: float) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def axis_top(largest: float) -> float:
-    """The first of 10, 25, 50 and 100 % that `largest` does not exceed."""
-    return next((limit for limit in _TOPS if largest <= limit), 1.0)
+def axis_top(largest: float, least: float = _LEAST_TOP) -> float:
+    """The first of 10, 25, 50 and 100 % that `largest` does not exceed; of smaller ones too, down to `least`."""
+    return next((limit for limit in _TOPS if max(largest, least) <= limit), 1.0)
 
 
 def bits_top(largest: float) -> float:
@@ -114,9 +115,12 @@ def bits_top(largest: float) -> float:
     return next((limit for limit in _BITS if largest <= limit), largest)
 
 
-def percent_axis(ink: Colours, largest: float, **more: Any) -> dict[str, Any]:
-    """An axis from 0 to the next of 10, 25, 50 and 100 %: small values stay readable and the scale seldom changes."""
-    top = axis_top(largest)
+def percent_axis(ink: Colours, largest: float, *, least: float = _LEAST_TOP, **more: Any) -> dict[str, Any]:
+    """An axis from 0 to the next of 10, 25, 50 and 100 %: small values stay readable and the scale seldom changes.
+
+    Where one word is watched, which may have hardly any probability, a smaller `least` lets the axis end earlier.
+    """
+    top = axis_top(largest, least)
     ticks = [top * step / 5 for step in range(6)]
     texts = [f"{100 * tick:g} %" for tick in ticks]
     return axis(ink, **{"range": [0, top], "tickmode": "array", "tickvals": ticks, "ticktext": texts, **more})

@@ -17,6 +17,7 @@ from mlm_viz.strings import say
 _MARGINS = {"left": 88, "right": 24, "top": 128, "bottom": 122}
 _ROW = 176  # pixels of bars, for each sentence
 _GAP = 124  # between them, for the labels of the upper one
+_LEGEND = 90  # from the top
 _LABEL_EMS = 7.0
 
 # A column: position in A, in B (None where a sentence has nothing there), and whether the words are the same.
@@ -57,7 +58,8 @@ def pair_bars(pair: MinimalPair, *, dark: bool = False) -> go.Figure:
         title={"text": "<br>".join(escape(line) for line in _verdict(pair)), "font": {"size": theme.SIZE + 1}},
     )
     layout["title"] |= {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 10, "l": 12}}
-    layout["legend"] |= {"yref": "paper", "yanchor": "bottom", "y": 1.02}
+    # Under the title; placed by the plot, it would push the titles of the axes aside.
+    layout["legend"] |= {"y": 1 - _LEGEND / layout["height"]}
     figure.layout = layout
     return figure
 

@@ -13,10 +13,15 @@ from mlm_viz.widgets.stage import Stage
 
 
 class Picture(Stage):
-    """A stage with one figure on it; the widget is kept for as long as the figures have the same traces."""
+    """A stage with one figure on it; the widget is kept for as long as the figures have the same traces.
 
-    def __init__(self) -> None:
+    Args:
+        room: pixels that are kept for it before it is there.
+    """
+
+    def __init__(self, room: int) -> None:
         super().__init__()
+        self.layout.min_height = f"{room}px"
         self._live: LiveFigure | None = None
         self._listening: Callable[[int, int], None] | None = None
 

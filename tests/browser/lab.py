@@ -32,7 +32,7 @@ CHROMIUM_FLAGS = (
 )
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _START_SECONDS = 90
-_RUN_MS = 60_000
+_RUN_MS = 120_000
 
 
 def launch(playwright: Playwright) -> Browser:

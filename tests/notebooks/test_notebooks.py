@@ -99,6 +99,23 @@ def test_the_explorer_comes_at_once():
     assert any(cell.cell_type == "code" and "mlm_viz.explore(" in cell.source for cell in first)
 
 
+def test_the_fourth_asks_all_that_the_panel_asks():
+    source = "\n".join(cell.source for cell in code_cells(read(ROOT / "notebooks" / "04_why_it_moved.ipynb")))
+    asked = (
+        "influence",
+        "direction",
+        "reveal",
+        "head_board",
+        "silencing_self_test",
+        "fewest_heads",
+        "attention_effect",
+    )
+    for name in (*asked, "attention_views", "lens", "minimal_pair", "fill_orders", "contrast"):
+        assert f"mlm_viz.{name}(" in source, name
+    assert ".evidence_panel.show(" in source
+    assert source.count("assert ") >= 7, "what the prose says of the numbers is checked where it is said"
+
+
 # --- executed ------------------------------------------------------------------------------------------------------------
 
 

@@ -100,6 +100,14 @@ def test_axis_ends_at_the_next_round_number(largest, top):
     assert labels.axis_top(largest) == top
 
 
+@pytest.mark.parametrize(("largest", "top"), [(0.0, 0.01), (0.004, 0.01), (0.011, 0.025), (0.09, 0.1), (0.2, 0.25)])
+def test_where_one_word_is_watched_the_axis_may_end_earlier(largest, top):
+    assert labels.axis_top(largest, 0.01) == top
+    axis = labels.percent_axis(theme.LIGHT, largest, least=0.01)
+    assert axis["range"] == [0, top]
+    assert axis["ticktext"][-1] == f"{100 * top:g} %"
+
+
 def test_axis_has_room_for_the_ghost_too():
     small = slot([0.05] * 8 + [0.6], (*NAMES, "x"))
     large = slot([0.3, *[0.1] * 7, 0.0001], (*NAMES, "x"))

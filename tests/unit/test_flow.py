@@ -227,6 +227,8 @@ def test_the_scatter_is_the_points_and_the_title_is_rho(tiny_model: ModelOf) -> 
     np.testing.assert_allclose(sorted(drawn.tolist()), sorted(meant.tolist()))
     assert f"{effect.rho:+.2f}".replace("-", "−") in figure.layout.title.text
     assert "12 heads" in figure.layout.title.text
+    legend = figure.layout.legend
+    assert legend.xref == legend.yref, "else plotly keeps the left side free for it, and moves the axis' title there"
     assert len(names.text) == 6
     assert figure.layout.yaxis.range[1] > max(abs(effect.effects))
     assert all("adds +" in told for told in up.customdata)

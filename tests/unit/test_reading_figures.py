@@ -155,6 +155,7 @@ def test_columns_keep_together_what_belongs_together():
 
 def test_bars_stand_under_each_other_and_the_title_says_who_wins():
     figure = pair_bars(pair())
+    assert figure.layout.legend.xref == figure.layout.legend.yref, "else the axes' titles would be pushed aside"
     same_a, differ_a, _, same_b, differ_b, _ = figure.data
     assert (list(same_a.x), list(same_a.y)) == ([0, 4], [1.0, 0.5])
     assert (list(differ_a.x), list(differ_a.y)) == ([1, 2], [2.0, 3.0])

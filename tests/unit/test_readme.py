@@ -9,10 +9,11 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_example_runs() -> None:
-    [example] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def test_the_examples_run() -> None:
+    examples = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(example, "README.md", "exec"), names)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
     guess, page = names["guess"], names["page"]
     assert len(guess.top(5)) == 5  # type: ignore[attr-defined]
     assert page.divergence > 0  # type: ignore[attr-defined]

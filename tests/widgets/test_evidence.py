@@ -12,6 +12,7 @@ from mlm_viz.analysis.heads import head_board
 from mlm_viz.analysis.influence import influence
 from mlm_viz.errors import MlmVizError
 from mlm_viz.figures.caption import caption
+from mlm_viz.influences import ORDERS, SIDE_WAYS
 from mlm_viz.inquiry import Inquiry
 from mlm_viz.model import Model
 from mlm_viz.strings import say
@@ -111,6 +112,132 @@ def test_another_slot_another_aim_another_answer(tiny_bert: Model) -> None:
         explorer.state.explain("sense")
 
 
+def test_single_tokens_or_whole_words(tiny_bert: Model) -> None:
+    explorer = explore("the pl ##aying dog [MASK] a day", tiny_bert)
+    view = opened(explorer, "influence")
+    assert all(len(span) == 1 for span in view.inquiry.result.spans)
+    view.parts.value = "words"
+    explorer.state.settle()
+    expected = influence(explorer.text, tiny_bert, spans="words")
+    assert view.inquiry.result.spans == expected.spans
+    np.testing.assert_allclose(view.inquiry.result.gains, expected.gains, atol=1e-5)
+
+
+def test_the_way_of_hiding_the_rest_is_a_matter_of_drawing(tiny_bert: Model, calls: Calls) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "reveal")
+    calls()
+    for way in ("blocked", "masked"):
+        view.way.value = way
+        explorer.state.settle()
+        drawn = [trace.y for trace in view.pictures[0].figure.data[: len(ORDERS)]]
+        np.testing.assert_allclose(np.array(drawn), np.exp2(view.inquiry.result.log2_probs[SIDE_WAYS.index(way)]))
+    assert calls() == 0
+
+
+def test_filling_can_be_scrubbed(tiny_bert: Model, calls: Calls) -> None:
+    explorer = explore("the [MASK] of [MASK] is [MASK], a good day.", tiny_bert)
+    view = opened(explorer, "filling")
+    assert (view.step.max, view.step.value) == (3, 3)
+    calls()
+    for step in (0, 2):
+        view.step.value = step
+        shown = view.pictures[0].figure.data[0].text
+        assert len(shown) == step + 1
+        assert shown[-1].count("____") == 3 - step
+    view.order.value = "gibbs"
+    runs = {run.order: run for run in view.inquiry.result.runs}
+    assert (view.step.max, view.step.value) == (len(runs["gibbs"]), len(runs["gibbs"]))
+    assert calls() == 0
+    assert set(runs) == {order for _, order in view.order.options}
+    view.heat.value = 0
+    explorer.state.settle()
+    assert calls() > 0
+    assert {run.order: run.temperature for run in view.inquiry.result.runs}["gibbs"] == 0
+    view.order.value = "left_to_right"
+    assert (view.step.max, view.step.value) == (3, 3)
+
+
+def test_heads_may_hand_on_their_mean(long_reader: Model) -> None:
+    explorer = explore(TEXT, long_reader, masked=["france"])
+    view = opened(explorer, "heads")
+    zeros = view.inquiry.result
+    view.replace.value = "mean"
+    explorer.state.settle()
+    board = head_board(TEXT, long_reader, ["france"], replace="mean")
+    assert view.inquiry.result.replacement == "mean"
+    np.testing.assert_allclose(view.inquiry.result.gains, board.gains, atol=1e-5)
+    assert not np.allclose(view.inquiry.result.gains, zeros.gains)
+    assert [name.endswith("bits") for name, _ in view.silent.options] == [True] * board.gains.size
+
+
+def test_attention_beside_effect_over_tokens_too(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "effect")
+    effect, _ = view.inquiry.result
+    assert (effect.over, len(effect)) == ("heads", tiny_bert.layers * tiny_bert.heads)
+    view.over.value = "tokens"
+    explorer.state.settle()
+    effect, views = view.inquiry.result
+    measured = influence(TEXT, tiny_bert, ["france"], ways=("masked",)).by_token("masked")
+    np.testing.assert_allclose(effect.effects, measured[np.isfinite(measured)], atol=1e-5)
+    assert views.labels[explorer.slot] == tiny_bert.vocabulary.labels[tiny_bert.vocabulary.mask_id]
+
+
+def test_a_pair_and_a_contrast_say_what_they_need(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    for name in OTHERS:
+        view = explorer.evidence_panel.show(name)
+        explorer.state.settle()
+        assert say("evidence.nothing") in view.pictures[0].words.value
+    pair = opened(explorer, "pair")
+    pair.other.value = explorer.text
+    explorer.state.settle()
+    assert say("pair.same") in pair.pictures[0].words.value
+    cloud = opened(explorer, "contrast")
+    cloud.other.value = "the capital of france."
+    explorer.state.settle()
+    assert "mlmviz-error" in cloud.status.value
+    cloud.other.value = OTHERS["contrast"]
+    explorer.state.settle()
+    assert "mlmviz-error" not in cloud.status.value
+    assert cloud.pictures[0].words.value == ""
+
+
+def test_a_word_that_was_not_asked_about_cannot_be_explained(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "influence")
+    explorer.evidence_panel.aim.value = "word"
+    explorer.state.settle()
+    assert say("evidence.nothing") in view.pictures[0].words.value
+    assert explorer.evidence_panel.caption.value.count("“") == 0
+    explorer.state.ask_word("day")
+    explorer.state.settle()
+    assert view.inquiry.result.target.word == "day"
+    explorer.state.ask_word("zyx\u2603")
+    explorer.state.settle()
+    assert "mlmviz-error" in view.status.value
+
+
+def test_a_slot_that_an_edit_takes_away_takes_its_evidence_along(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "influence")
+    assert explorer.strip.shades is not None
+    explorer.text = "the capital is paris"
+    explorer.state.settle()
+    assert say("evidence.nothing") in view.pictures[0].words.value
+    assert explorer.strip.shades is None
+
+
+def test_with_nothing_around_the_slot_a_sentence_says_so(tiny_bert: Model) -> None:
+    explorer = explore("[MASK]", tiny_bert)
+    for name in ("influence", "direction", "reveal"):
+        view = opened(explorer, name)
+        assert say("influence.error.no_context") in view.pictures[0].words.value
+    for name in ("heads", "lens"):
+        assert opened(explorer, name).pictures[0].figure is not None
+
+
 def test_silent_heads_are_silent_everywhere(tiny_bert: Model) -> None:
     explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
     view = opened(explorer, "heads")
@@ -171,6 +298,22 @@ def test_hostile_text_is_text(tiny_bert: Model, text: str) -> None:
         told = view.text.value + view.status.value + explorer.evidence_panel.caption.value
         assert "<script" not in told
         assert "<img" not in told
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+@pytest.mark.parametrize("text", ["<script>alert(1)</script> [MASK] day", "[MASK] <img src=x onerror=alert(1)> day"])
+def test_hostile_text_in_the_other_sentence_is_text(tiny_bert: Model, name: str, text: str) -> None:
+    explorer = explore("the [MASK] is good", tiny_bert)
+    view = explorer.evidence_panel.show(name)
+    view.other.value = text
+    view.as_text.value = True
+    explorer.state.settle()
+    assert view.inquiry.result is not None
+    told = view.text.value + view.status.value + view.pictures[0].figure.to_json()
+    assert "<script" not in told
+    assert "\\u003cscript" not in told
+    assert "<img" not in told
+    assert "\\u003cimg" not in told
 
 
 def test_an_unknown_view_is_named(tiny_bert: Model) -> None:

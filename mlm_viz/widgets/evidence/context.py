@@ -21,6 +21,7 @@ class InfluenceView(EvidenceView):
     """What each part of the context adds to the word, three ways side by side."""
 
     name = "influence"
+    rooms = (602,)
 
     def __init__(self, state: ExplorerState) -> None:
         self.parts = choice("evidence.parts", _PARTS)
@@ -60,6 +61,7 @@ class DirectionView(EvidenceView):
     """The slot under both sides, one side, and windows."""
 
     name = "direction"
+    rooms = (486,)
 
     def ask(self, state: ExplorerState) -> Iterator[Direction]:
         """All at once: two passes."""
@@ -78,6 +80,7 @@ class RevealView(EvidenceView):
     """The word's probability as the context comes into view."""
 
     name = "reveal"
+    rooms = (470,)
 
     def __init__(self, state: ExplorerState) -> None:
         self.way = choice("evidence.way", SIDE_WAYS[::-1])

@@ -34,6 +34,7 @@ class HeadsView(EvidenceView):
     """Every head silenced in turn; those chosen are silent on the whole page."""
 
     name = "heads"
+    rooms = (252,)
 
     def __init__(self, state: ExplorerState) -> None:
         self.replace = choice("evidence.replace", _REPLACEMENTS)
@@ -185,7 +186,7 @@ class EffectView(EvidenceView):
     """Attention from the slot beside the measured effect, over heads or tokens; and attention said in other ways."""
 
     name = "effect"
-    count = 2
+    rooms = (480, 460)
 
     def __init__(self, state: ExplorerState) -> None:
         self.over = choice("evidence.over", _OVER)

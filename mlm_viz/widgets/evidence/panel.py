@@ -57,6 +57,7 @@ class EvidencePanel(widgets.VBox):
             [row([self.aim]), self.caption, self.chosen, self.place],
             layout=widgets.Layout(width="100%", display="none"),
         )
+        self.body.add_class("mlmviz-evidence")
         self.summing = Inquiry(self._about, self._sum_up)
         super().__init__([row([self.opener]), self.body])
         self._dark = False
@@ -69,7 +70,7 @@ class EvidencePanel(widgets.VBox):
         self.aim.observe(lambda change: state.explain(change["new"]), "value")
         state.observe(lambda change: setattr(self.aim, "value", change["new"]), "aim")
         self.summing.observe(self._draw_caption, ["result", "error"])
-        state.observe(self._draw_caption, ["slot", "stale", "prediction"])
+        state.observe(self._draw_caption, ["slot", "stale", "prediction", "aim", "word"])
         state.take_up(self.summing)
 
     def show(self, name: str) -> EvidenceView:

@@ -34,7 +34,7 @@ class LensView(EvidenceView):
     """The slot read out after every layer."""
 
     name = "lens"
-    count = 3
+    rooms = (382, 420, 380)
 
     def ask(self, state: ExplorerState) -> Iterator[Lens]:
         """Two passes."""
@@ -59,6 +59,7 @@ class PairView(EvidenceView):
     """The text beside another that differs little: which is the likelier one."""
 
     name = "pair"
+    rooms = (726,)
     needs_slot = False
 
     def __init__(self, state: ExplorerState) -> None:
@@ -101,7 +102,7 @@ class FillingView(EvidenceView):
     """All slots filled step by step, in an order to choose, and what each order reaches."""
 
     name = "filling"
-    count = 2
+    rooms = (172, 366)
 
     def __init__(self, state: ExplorerState) -> None:
         self.order = choice("evidence.order", ORDERS, "filling.order")
@@ -164,6 +165,7 @@ class ContrastView(EvidenceView):
     """The vocabulary at the slot against the vocabulary at a slot of another sentence."""
 
     name = "contrast"
+    rooms = (640,)
 
     def __init__(self, state: ExplorerState) -> None:
         self.other = _line("contrast")

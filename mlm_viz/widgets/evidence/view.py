@@ -22,12 +22,12 @@ class EvidenceView(widgets.VBox):
 
     Attributes:
         name: key of its strings, `evidence.<name>`.
-        pictures: how many figures it has.
+        rooms: for each of its pictures the pixels that are kept for it before it is there.
         needs_slot: whether there is nothing to say without a slot.
     """
 
     name: ClassVar[str]
-    count: ClassVar[int] = 1
+    rooms: ClassVar[tuple[int, ...]]
     needs_slot: ClassVar[bool] = True
 
     def __init__(self, state: ExplorerState, controls: Sequence[widgets.Widget] = ()) -> None:
@@ -38,7 +38,7 @@ class EvidenceView(widgets.VBox):
         self.inquiry = Inquiry(self.about, self.ask)
         self.note = html(line(say(f"evidence.{self.name}.note"), "quiet"))
         self.status = html(css_class="mlmviz-status")
-        self.pictures = [Picture() for _ in range(self.count)]
+        self.pictures = [Picture(room) for room in self.rooms]
         self.as_text = as_text_button()
         self.text = html()
         super().__init__([self.note, row([*self.controls, self.as_text]), self.status, *self.pictures, self.text])
@@ -57,7 +57,7 @@ class EvidenceView(widgets.VBox):
         raise NotImplementedError
 
     def figures(self, result: Any) -> Sequence[go.Figure]:
-        """As many figures as `count`."""
+        """As many figures as there are `rooms`."""
         raise NotImplementedError
 
     def words(self, result: Any) -> str:

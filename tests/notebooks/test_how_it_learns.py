@@ -1,0 +1,150 @@
+"""What notebook 05 says is to be seen, checked on its own cells; trainings by their steps alone, whatever the clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+import mlm_viz
+from mlm_viz.learning import read_learning
+from mlm_viz.training import train
+
+BOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_how_it_learns.ipynb"
+CELLS = {cell.id: cell.source for cell in nbformat.read(BOOK, as_version=nbformat.NO_CONVERT).cells}
+STEPS = {"split-train": 150, "live-train": 200, "overfit-train": 300}  # fewer than in the notebook are enough
+
+pytestmark = [pytest.mark.notebook, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def page() -> dict[str, Any]:
+    """What stands behind the first cell."""
+    return run({}, "exercise-table")
+
+
+def run(names: dict[str, Any], *cells: str) -> dict[str, Any]:
+    """Names as they stand when these cells have run, one after another."""
+    for cell in cells:
+        exec(compile(CELLS[cell], cell, "exec"), names)
+    return names
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The notebook's trainings without a page and without a clock."""
+
+    def use(steps: int) -> None:
+        def train_quietly(texts: Any, sentences: Any = (), **settings: Any) -> SimpleNamespace:
+            assert settings.pop("minutes") < 1
+            assert settings.pop("steps") >= steps
+            folder = tmp_path / f"model {len(list(tmp_path.iterdir()))}"
+            trained = train(texts, folder, progress=False, steps=steps, **settings)
+            return SimpleNamespace(model=trained.model, learning=read_learning(folder))
+
+        monkeypatch.setattr(mlm_viz, "train_live", train_quietly, raising=False)
+
+    return use
+
+
+def test_one_step_by_hand(page: dict[str, Any]) -> None:
+    names = run(dict(page), "step-forward", "step-loss", "step-gradient")
+    loss, p, true = names["loss"].item(), names["p"], names["true"]
+    assert names["sentence"].labels[names["place"]] == "door"
+    assert loss / np.log(2) == pytest.approx(-np.log2(p[true].item()), abs=1e-4)
+    assert names["difference"] < 1e-6, "the gradient at the logits is p minus one-hot"
+    before = {name: weight.clone() for name, weight in names["model"].network.state_dict().items()}
+    run(names, "step-update")
+    _, *door = names["rows"][0]
+    assert door[1] > 1.2 * door[0]
+    assert door[0] == pytest.approx(p[true].item(), rel=1e-4)
+    run(names, "step-rates")
+    rates, here, there, best = zip(*names["rows"], strict=True)
+    assert here[rates.index(0.001)] == pytest.approx(door[1], rel=1e-3)
+    assert here[0] < here[1], "among small steps the larger one moves more"
+    assert best[0] == "time"
+    assert there[-1] < there[0] / 100, "a huge step destroys what the network knew of other sentences"
+    after = names["model"].network.state_dict()
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items()), "the bundled model was changed"
+
+
+def test_the_same_step_in_chinese(page: dict[str, Any]) -> None:
+    names = dict(page)
+    old = 'sentence = model.encode("She opened the door and walked in.")\nplace, true = 4, model.vocabulary.ids["door"]'
+    new = 'sentence = model.encode("我明天要去书店买书。")\nplace, true = 2, model.vocabulary.ids["明"]'
+    assert old in CELLS["step-forward"]
+    assert new.splitlines()[1] in CELLS["step-after"]
+    exec(CELLS["step-forward"].replace(old, new), names)
+    assert names["sentence"].labels[2] == "明"
+
+
+def test_counting_all_places_is_copying(page: dict[str, Any]) -> None:
+    rows = run(dict(page), "places-text", "places-train")["rows"]
+    last = {counted: values for counted, step, *values in rows if step == 64}
+    everywhere, visible, masked = last["all places"]
+    assert everywhere < 1
+    assert visible < 0.25
+    assert masked > 2.5
+    assert abs(masked - last["masked places"][2]) < 1.2, "at the masks they are about alike"
+    assert last["masked places"][1] > 2, "a network never asked about visible places does not know what to say there"
+
+
+@pytest.mark.timeout(600)
+def test_what_80_10_10_prevents(page: dict[str, Any], quiet: Any) -> None:
+    quiet(STEPS["split-train"])
+    names = run(dict(page), "split-train", "split-table")
+    bits = {(recipe, standing): value for recipe, standing, _, value, _ in names["rows"]}
+    only, mixed = (
+        {s: bits[r, s] for s in ("the mask", "the right token", "a random token")} for r in names["learners"]
+    )
+    assert only["the right token"] > only["the mask"] + 1, "never asked, it does not even read what stands there"
+    assert mixed["the right token"] < mixed["the mask"] - 1
+    assert mixed["the right token"] < only["the right token"] - 3
+    assert mixed["a random token"] < only["a random token"]
+    assert mixed["the mask"] < only["the mask"] + 0.3, "at the gaps it is no worse"
+    run(names, "split-words")
+
+
+@pytest.mark.timeout(600)
+def test_the_nano_model_learns_the_village(page: dict[str, Any], quiet: Any) -> None:
+    quiet(STEPS["live-train"])
+    names = run(dict(page) | _settings_of("split-train"), "live-train")
+    names["learner"] = names["live"].model()
+    run(names, "perplexity-table")
+    before, after = names["table"]["perplexity before"], names["table"]["perplexity after"]
+    vocabulary = len(names["learner"].vocabulary)
+    assert before.between(vocabulary / 3, vocabulary * 3).all(), "at the start it rolls dice"
+    assert (after < before / 10).all()
+    assert all(score.accuracy > 0.2 for score in names["scores"])
+
+
+def _settings_of(cell: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec("\n".join(line for line in CELLS[cell].splitlines() if line.startswith("nano")), names)
+    return {"nano": names["nano"]}
+
+
+def test_a_small_text_is_learned_by_heart(page: dict[str, Any], quiet: Any) -> None:
+    quiet(STEPS["overfit-train"])
+    names = run(dict(page), "overfit-train")
+    names["folder"].cleanup()
+    learning = names["crammed"].learning
+    held, lowest = learning.held_out, learning.lowest
+    assert lowest is not None
+    assert 0 < lowest < len(held) - 3, "the best was long before the end"
+    assert held[-1] > held[lowest] + 0.5, "held out, it turns up"
+    assert learning.bits[-5:].mean() < held[-1] - 2
+    assert learning.bits[-5:].mean() < learning.bits[:5].mean() - 2, "while the training loss falls"
