@@ -108,7 +108,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path, capsys: pytest.Capture
 
 def test_models_lists_the_bundled_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models"]) == 0
-    assert capsys.readouterr().out.startswith("default: bert, ")
+    assert capsys.readouterr().out.startswith("default: modernbert, ")
 
 
 def test_models_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
