@@ -53,7 +53,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
             assert settings.pop("steps") >= steps
             folder = tmp_path / f"model {len(list(tmp_path.iterdir()))}"
             trained = train(texts, folder, progress=False, steps=steps, **settings)
-            return SimpleNamespace(model=trained.model, learning=read_learning(folder))
+            return SimpleNamespace(model=trained.model, trained=trained, learning=read_learning(folder))
 
         monkeypatch.setattr(mlm_viz, "train_live", train_quietly, raising=False)
 
@@ -63,19 +63,19 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_one_step_by_hand(page: dict[str, Any]) -> None:
     names = run(dict(page), "step-forward", "step-loss", "step-gradient")
     loss, p, true = names["loss"].item(), names["p"], names["true"]
-    assert names["sentence"].labels[names["place"]] == "door"
+    assert names["sentence"].labels[names["place"]] == "tea"
     assert loss / np.log(2) == pytest.approx(-np.log2(p[true].item()), abs=1e-4)
     assert names["difference"] < 1e-6, "the gradient at the logits is p minus one-hot"
     before = {name: weight.clone() for name, weight in names["model"].network.state_dict().items()}
     run(names, "step-update")
-    _, *door = names["rows"][0]
-    assert door[1] > 1.2 * door[0]
-    assert door[0] == pytest.approx(p[true].item(), rel=1e-4)
+    _, *tea = names["rows"][0]
+    assert np.log2(tea[1]) > 0.8 * np.log2(tea[0]), "the true word is more probable after the step"
+    assert tea[0] == pytest.approx(p[true].item(), rel=1e-4)
     run(names, "step-rates")
     rates, here, there, best = zip(*names["rows"], strict=True)
-    assert here[rates.index(0.001)] == pytest.approx(door[1], rel=1e-3)
+    assert here[rates.index(0.001)] == pytest.approx(tea[1], rel=1e-3)
     assert here[0] < here[1], "among small steps the larger one moves more"
-    assert best[0] == "time"
+    assert best[0] == mlm_viz.predict("What [MASK] is it now?").top(1)["token"][0], "a tiny step changes little"
     assert there[-1] < there[0] / 100, "a huge step destroys what the network knew of other sentences"
     after = names["model"].network.state_dict()
     assert all(torch.equal(weight, after[name]) for name, weight in before.items()), "the bundled model was changed"
@@ -83,12 +83,12 @@ def test_one_step_by_hand(page: dict[str, Any]) -> None:
 
 def test_the_same_step_in_chinese(page: dict[str, Any]) -> None:
     names = dict(page)
-    old = 'sentence = model.encode("She opened the door and walked in.")\nplace, true = 4, model.vocabulary.ids["door"]'
-    new = 'sentence = model.encode("我明天要去书店买书。")\nplace, true = 2, model.vocabulary.ids["明"]'
+    old, word, new = "I drink a cup of tea every morning.", '["tea"]', "我明天要去书店买书。"
+    assert new in CELLS["step-after"]
     assert old in CELLS["step-forward"]
-    assert new.splitlines()[1] in CELLS["step-after"]
-    exec(CELLS["step-forward"].replace(old, new), names)
-    assert names["sentence"].labels[2] == "明"
+    assert word in CELLS["step-forward"]
+    exec(CELLS["step-forward"].replace(old, new).replace(word, '["明"]'), names)
+    assert names["model"].vocabulary.labels[names["true"]] == "明"
 
 
 def test_counting_all_places_is_copying(page: dict[str, Any]) -> None:
