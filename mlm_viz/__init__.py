@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlm_viz.analysis.compare import compare, reveal_right
     from mlm_viz.analysis.contrast import contrast
     from mlm_viz.analysis.direction import direction, reveal
     from mlm_viz.analysis.filling import joint_fills
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlm_viz.errors import MlmVizError, ModelError, TextError, WordError
     from mlm_viz.film import load_film
     from mlm_viz.loading import available, load
+    from mlm_viz.training.next_sentence import train_next_sentence
     from mlm_viz.training.start import train
     from mlm_viz.widgets.explorer import explore
     from mlm_viz.widgets.film_player import show_film
@@ -36,6 +38,7 @@ _HOMES = {
     "attention_effect": "analysis.flow",
     "attention_views": "analysis.flow",
     "available": "loading",
+    "compare": "analysis.compare",
     "contrast": "analysis.contrast",
     "direction": "analysis.direction",
     "explore": "widgets.explorer",
@@ -56,6 +59,7 @@ _HOMES = {
     "predict": "analysis.prediction",
     "pseudo_log_likelihood": "analysis.scoring",
     "reveal": "analysis.direction",
+    "reveal_right": "analysis.compare",
     "rollout": "analysis.flow",
     "show_film": "widgets.film_player",
     "silencing_self_test": "analysis.heads",
@@ -63,6 +67,7 @@ _HOMES = {
     "TextError": "errors",
     "train": "training.start",
     "train_live": "widgets.live_training",
+    "train_next_sentence": "training.next_sentence",
     "value_norms": "analysis.flow",
     "WordError": "errors",
 }
@@ -76,6 +81,7 @@ __all__ = [
     "attention_effect",
     "attention_views",
     "available",
+    "compare",
     "contrast",
     "direction",
     "explore",
@@ -94,12 +100,14 @@ __all__ = [
     "predict",
     "pseudo_log_likelihood",
     "reveal",
+    "reveal_right",
     "rollout",
     "show_film",
     "silencing_self_test",
     "sweep",
     "train",
     "train_live",
+    "train_next_sentence",
     "value_norms",
 ]
 

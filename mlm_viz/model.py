@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
@@ -19,9 +18,9 @@ from mlm_viz.evidence import Head, Silenced
 from mlm_viz.families import Family, backbone
 from mlm_viz.interventions import masking, silencing, starting
 from mlm_viz.results import Floats32, Pass
-from mlm_viz.spelling import Spelling
+from mlm_viz.spelling import Speller
 from mlm_viz.strings import say
-from mlm_viz.tokens import Ids, Sentence, Vocabulary, clean_text, is_cjk, is_punctuation, visible, write_blanks
+from mlm_viz.tokens import Ids, Sentence, clean_text, is_cjk, is_punctuation, write_blanks
 
 __all__ = ["Head", "Model"]
 
@@ -54,8 +53,9 @@ class Model:
         self.refusal = refusal
         self.calls = 0
         self._silent: frozenset[Head] = frozenset()
-        self.spelling = Spelling.of(tokenizer.get_vocab())
-        self.vocabulary = self._read_vocabulary()
+        self.speller = Speller(name, tokenizer, int(network.config.vocab_size))
+        self.spelling = self.speller.spelling
+        self.vocabulary = self.speller.vocabulary
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, {self.family.name}, {self.layers} layers x {self.heads} heads)"
@@ -71,7 +71,7 @@ class Model:
         text = clean_text(text)
         mask_token = self.tokenizer.mask_token
         written = write_blanks(text, mask_token) if mask_token else text
-        encoding = self._tokenize(written)
+        encoding = self.speller.tokenize(written)
         ids = np.asarray(encoding["input_ids"], dtype=np.int64)
         if len(ids) > self.limit:
             raise TextError(say("error.too_long", tokens=len(ids), limit=self.limit))
@@ -91,52 +91,8 @@ class Model:
         )
 
     def spell(self, word: str, *, spaced: bool) -> tuple[int, ...]:
-        """The ids of the pieces of `word` as they would stand in a text, `spaced` if after white space.
-
-        A vocabulary entry such as `##ing` or `Ġthe` may be given as it is. Empty if a part is skipped.
-        """
-        word = clean_text(word)
-        if self.spelling.is_marked(word) and word in self.vocabulary.ids:
-            return (self.vocabulary.ids[word],)
-        text = word.strip()
-        if spaced and self.spelling.style == "byte-level":
-            text = " " + text
-        encoding = self._tokenize(text, add_special_tokens=False)
-        if encoding.is_fast and _passed_over(text, encoding.encodings[0].offsets):
-            return ()
-        ids = [int(i) for i in encoding["input_ids"]]
-        if not spaced and self.spelling.style == "metaspace" and ids:
-            ids = self._without_space_mark(ids)
-        return tuple(ids)
-
-    def _tokenize(self, text: str, *, add_special_tokens: bool = True) -> Any:
-        try:
-            return self.tokenizer(text, add_special_tokens=add_special_tokens, truncation=False, verbose=False)
-        except Exception as problem:  # a vocabulary without a token for what it cannot spell
-            raise TextError(say("error.unreadable", model=self.name, why=problem)) from problem
-
-    def _without_space_mark(self, ids: list[int]) -> list[int]:
-        """Sentence-piece tokenizers put a space before any text: take it off again where it can be."""
-        bare = self.vocabulary.pieces[ids[0]].removeprefix("▁")
-        if not bare:
-            return ids[1:] or ids
-        return [self.vocabulary.ids.get(bare, ids[0]), *ids[1:]]
-
-    def _read_vocabulary(self) -> Vocabulary:
-        known = {index: piece for piece, index in self.tokenizer.get_vocab().items()}
-        size = int(self.network.config.vocab_size)
-        if known and max(known) >= size:
-            raise ModelError(say("error.vocabulary", tokenizer=max(known) + 1, model=size))
-        # Some models pad their vocabulary to a round number: those entries stand for nothing.
-        pieces = tuple(known.get(index, f"⟨{index}⟩") for index in range(size))
-        special = frozenset(int(i) for i in self.tokenizer.all_special_ids)
-        return Vocabulary(
-            pieces=pieces,
-            labels=tuple(visible(p) if i in special else self.spelling.label(p) for i, p in enumerate(pieces)),
-            mask_id=self.tokenizer.mask_token_id,
-            unknown_id=self.tokenizer.unk_token_id,
-            special_ids=special | frozenset(i for i in range(size) if i not in known),
-        )
+        """The ids of the pieces of `word`; see `Speller.spell`."""
+        return self.speller.spell(word, spaced=spaced)
 
     def _number_words(self, ids: Ids, word_ids: Sequence[int | None] | None, special: npt.NDArray[np.bool_]) -> Ids:
         """The tokenizer's words, but Chinese, Japanese and punctuation among sentence pieces on their own."""
@@ -326,12 +282,6 @@ class Model:
         network = self.network
         if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
             network.set_attn_implementation(implementation)
-
-
-def _passed_over(text: str, offsets: Sequence[tuple[int, int]]) -> bool:
-    """Whether a letter, digit or sign of `text` is in no token; invisible characters and accents may be left out."""
-    read = {index for start, end in offsets for index in range(start, end)}
-    return any(index not in read and unicodedata.category(char)[0] in "LNPS" for index, char in enumerate(text))
 
 
 def _weights(attentions: Sequence[Any], which: Sequence[int] | str, first: int) -> Floats32:

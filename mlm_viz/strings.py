@@ -8,6 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 _ENGLISH: dict[str, str] = {
+    # --- one gap, models of several kinds -----------------------------------------------------
+    "gap.none": "There is no gap: write ____ where a word is to be guessed, or say which word of the text it is.",
+    "gap.several": "There are {count} gaps: leave one, and write the other words out.",
+    "gap.not_there": "{word!r} does not stand in the text.",
+    "gap.splits": "The gap splits a word (…{before}____{behind}…): leave out whole words.",
+    "gap.unknown": "The word of a gap is not known, so it cannot be scored.",
+    "gap.too_long": "The text has {tokens} tokens for {model}, which reads at most {limit}: shorten it.",
+    "gap.no_offsets": "The tokenizer of {model} does not say where its tokens stand in the text.",
+    "gap.nothing_left": "{model} goes on from what stands before, and here nothing does: let the gap come later.",
+    "gap.no_sentinels": (
+        "{name} is an encoder-decoder without sentinels ({sentinel}): it was not trained to fill in spans as T5 was."
+    ),
+    "gap.kind": "{name} is {kind}; here belongs {wanted}.",
+    "compare.no_column": "There is no column {name!r}; there are: {known}.",
+    "compare.revealed": "revealed is {revealed}; on the right there are {most} words, so say 0 to {most}.",
+    "kind.masked": "a masked model",
+    "kind.causal": "a left-to-right model",
+    "kind.span": "a span-filling encoder-decoder",
     # --- errors -----------------------------------------------------------------------------
     "error.language": "there are no strings in {code!r}; there are: {known}",
     "error.empty": "There is no text to read: type a sentence.",
@@ -401,6 +419,57 @@ _ENGLISH: dict[str, str] = {
     "live.seconds": "{seconds} s",
     "live.minutes": "{minutes} min {seconds} s",
     "live.hours": "{hours} h {minutes} min",
+    # --- next sentence prediction ---------------------------------------------------------------
+    "next_sentence.reading": "reading pairs",
+    "next_sentence.training": "training the head",
+    "next_sentence.now": "held out {accuracy:.1%} right",
+    "next_sentence.error.passages": (
+        "There are {count} passages in one script; at least {least} are needed, two to train on and two to test on: "
+        "give more."
+    ),
+    "next_sentence.error.short": (
+        "Passage number {number} (from 0) has {count} sentences; at least {least} that follow each other are needed: "
+        "lengthen it, or leave it out."
+    ),
+    "next_sentence.error.empty": "Passage number {number} (from 0) has an empty sentence: leave it out.",
+    "next_sentence.error.twice": (
+        "“{text}” stands in passage number {a} and again in number {b} (from 0): every sentence may stand there once, "
+        "so that none is both trained on and held out."
+    ),
+    "next_sentence.error.long": (
+        "Passage number {number} (from 0) has more pairs than all other passages on its side of the split: "
+        "give more passages, or cut it into shorter ones."
+    ),
+    "next_sentence.error.too_long": (
+        "“{first}” and “{second}” have {tokens} tokens together, but {model} reads at most {limit}: shorten them."
+    ),
+    "next_sentence.error.tokenizer": (
+        "The tokenizer of {model} does not tell the tokens of two sentences apart: choose another model."
+    ),
+    "next_sentence.error.no_cls": (
+        "The tokenizer of {model} does not put one [CLS] before a pair of sentences: say pool='mean'."
+    ),
+    "next_sentence.error.no_model": "This result has no model at hand, so that no new pair can be read.",
+    "figure.next_sentence.error.of": "of is {of!r}; it must be 'accuracy' or 'bits'",
+    "figure.next_sentence.error.results": "{count} results cannot be shown together: give 1 to {most}.",
+    "figure.next_sentence.epoch": "epoch (every pair looked at once)",
+    "figure.next_sentence.accuracy": "judged right",
+    "figure.next_sentence.bits": "loss (bits per pair)",
+    "figure.next_sentence.chance.accuracy": "chance: 50 %",
+    "figure.next_sentence.chance.bits": "chance: 1 bit",
+    "figure.next_sentence.name.training": "trained on",
+    "figure.next_sentence.name.held": "held out",
+    "figure.next_sentence.point": "{name}, epoch {epoch}: {accuracy} right, {bits:.2f} bits",
+    "figure.next_sentence.wrong.other": "from another passage",
+    "figure.next_sentence.wrong.near": "from the same passage",
+    "figure.next_sentence.wrong.swapped": "the two swapped",
+    "figure.next_sentence.wrong": "wrong pairs: the second sentence is …",
+    "figure.next_sentence.pool.cls": "head on [CLS]",
+    "figure.next_sentence.pool.mean": "head on the means",
+    "figure.next_sentence.trained": "{pool}, trained on wrong pairs {wrong}",
+    "figure.next_sentence.tested": "{name}: {value} right, 95 % interval {low} to {high}",
+    "figure.next_sentence.preferred": "the real one of the two is found more probable in {value} ({low} to {high})",
+    "figure.next_sentence.text": "wrong pairs {wrong}: {told}",
     # --- bertviz: the frames under the attention panel, and what stands in their place -------
     "bertviz.head.title": "bertviz head view of layer {layer}",
     "bertviz.head.caption": (

@@ -111,7 +111,11 @@ def encode(
         write_atomically(listing, json.dumps([asdict(text) for text in encoded]).encode())
     entries = json.loads(listing.read_text(encoding="utf-8"))
     # The folder may have been moved since, to another machine too.
-    moved = [{**entry, "stem": str(folder / Path(entry["stem"]).name)} for entry in entries]
+    # How often a text counts is said by the plan: one who changes it there and goes on with a training means it.
+    repeats = {one.text.name: one.text.repeat for one in surveyed}
+    moved = [
+        {**entry, "stem": str(folder / Path(entry["stem"]).name), "repeat": repeats[entry["name"]]} for entry in entries
+    ]
     texts = [Encoded(**{**entry, "watched": tuple(entry["watched"])}) for entry in moved]
     return [text for text in texts if text.tokens]
 
