@@ -20,7 +20,7 @@ import mlm_viz
 from mlm_viz import cli, loading
 from mlm_viz.errors import ModelError
 from mlm_viz.loading import kind_of, load_network
-from mlm_viz.training import Callback, FilmRecorder, Settings, TrainingError, evaluate, train
+from mlm_viz.training import Callback, FilmRecorder, Settings, TrainingError, evaluate, loop, train
 from mlm_viz.training.metrics import read_metrics
 from mlm_viz.training.objectives import OBJECTIVES, Batch, CutSpans, NextTokens, Pieces, Tensors, batch
 from mlm_viz.training.objectives.spans import _even_out, choose_spans
@@ -333,9 +333,12 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(text: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("trained")
-    for objective in ALL:
-        done = train(text, root / objective, objective=objective, steps=60, seed=1, progress=False, **TINY)
-        assert done.finished
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_LOG_SECONDS", 0.0)  # a line of metrics for every step, on any machine
+        patch.setattr(loop, "_LOG_SHARE", 0.0)
+        for objective in ALL:
+            done = train(text, root / objective, objective=objective, steps=60, seed=1, progress=False, **TINY)
+            assert done.finished
     return {objective: root / objective for objective in ALL}
 
 
@@ -345,15 +348,19 @@ def test_the_held_out_loss_falls_and_the_metrics_tell_the_share(objective: str, 
     held = [line["held_out_bits"]["story"] for line in lines if "held_out_bits" in line]
     vocabulary = json.loads((trained[objective] / "config.json").read_text())["vocab_size"]
     assert held[0] == pytest.approx(np.log2(vocabulary), abs=1.5)
-    assert held[-1] < held[0] - 1.3
+    assert held[-1] < held[0] - 1
     losses = [line for line in lines if "loss_bits" in line]
-    share = {"masked": (0.14, 0.35), "causal": (0.99, 1), "span": (0.13, 0.25)}[objective]
-    assert all(share[0] <= line["targets_per_token"] <= share[1] for line in losses)
+    shares = np.array([line["targets_per_token"] for line in losses])
+    assert len(shares) == 60
+    # The masked share falls from 0.3 to 0.15; in one batch of some 200 tokens it may be a third more or less.
+    low, mean, high = {"masked": (0.1, 0.23, 0.45), "causal": (1, 1, 1), "span": (0.1, 0.15, 0.22)}[objective]
+    assert low <= shares.min() <= shares.max() <= high
+    assert shares.mean() == pytest.approx(mean, abs=0.02)
     assert ("mask_rate" in losses[-1]) == (objective == "masked")
     card = json.loads((trained[objective] / "training.json").read_text())
     assert card["objective"] == card["settings"]["objective"] == objective
     assert card["held_out_bits"] == {"story": held[-1]}
-    assert share[0] <= card["targets_per_token"] <= share[1]
+    assert card["targets_per_token"] == pytest.approx(shares.mean(), abs=0.005)
 
 
 def test_all_three_read_the_same_text_and_spell_it_alike(trained: dict[str, Path]) -> None:

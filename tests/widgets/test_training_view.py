@@ -106,7 +106,7 @@ def finished(text: Path) -> tuple[LiveTraining, list[tuple[Progress, int, str]]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live_training, "display", views.append)
         patch.setattr(live_training, "_PAUSE", 0.0)
-        patch.setattr(live_training, "_SHARE", 0.5)
+        patch.setattr(live_training, "_SHARE", 1.0)  # draws after every step, on any machine
         live = train_live(text, sentences=SENTENCES, callbacks=[watched], steps=60, **TINY)
     return live, watched.seen
 
@@ -114,9 +114,7 @@ def finished(text: Path) -> tuple[LiveTraining, list[tuple[Progress, int, str]]]
 def test_the_view_follows(finished: tuple[LiveTraining, list[tuple[Progress, int, str]]]) -> None:
     _, seen = finished
     steps = [progress.step for progress, _, _ in seen]
-    assert steps[0] == 0, "the model is asked before it has learned anything"
-    assert steps == sorted(steps)
-    assert len(set(steps)) > 20
+    assert steps == [*range(61)], "the first time before the model has learned anything"
     assert [measured for _, measured, _ in seen] == sorted(measured for _, measured, _ in seen)
     assert all("Training." in status for _, _, status in seen)
 
