@@ -59,6 +59,19 @@ def stories(*languages: str) -> list[Path]:
     return [_file("stories", language) for language in languages or _languages("stories")]
 
 
+def passages(language: str) -> tuple[tuple[str, ...], ...]:
+    """Short passages of connected prose, each its sentences in order; no sentence stands there twice.
+
+    Args:
+        language: "en" or "zh".
+
+    Raises:
+        TextError: for any other language; names those there are.
+    """
+    text = _file("passages", language).read_text(encoding="utf-8")
+    return tuple(tuple(passage.splitlines()) for passage in text.strip().split("\n\n"))
+
+
 def _file(folder: str, language: str) -> Path:
     known = _languages(folder)
     if language not in known:
