@@ -7,6 +7,13 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Handed to `mlm-viz lab`, as in: make lab ARGS="--port 9000 --no-browser"
 ARGS ?=
+# How many processes share the tests, as in: make test WORKERS=4
+WORKERS ?= 2
+# One thread each: the tests' networks are too small to be shared out.
+PYTEST := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# The tests of a file stay together, so that what they share is built once; files are taken in their order, the longest
+# (the notebooks) among the first, so that no worker is left with one at the end.
+SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test lint browser bench screenshots constraints clean install-lab install-test
@@ -18,8 +25,11 @@ lab: install-lab ## Open JupyterLab on the notebooks (installs on the first call
 	@exec $(BIN)/mlm-viz lab $(ARGS)
 
 test: install-test browser lint ## Install what the tests need and run everything
-	@echo "== pytest"
-	@HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 $(BIN)/python -m pytest
+	@echo "== pytest, $(WORKERS) workers; then JupyterLab in a browser, with the machine to itself"
+	@status=0; \
+	$(PYTEST) -m "not browser" -n $(WORKERS) $(SHARED_OUT) || status=1; \
+	$(PYTEST) -m browser || status=1; \
+	exit $$status
 
 lint: install-test ## The checks that run nothing: ruff, mypy, import-linter
 	@echo "== ruff check" && $(BIN)/ruff check .

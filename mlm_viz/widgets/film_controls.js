@@ -3,50 +3,6 @@
 
 const FRAME_MS = 500;
 
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag);
-  made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  parent?.append(made);
-  return made;
-}
-
-/** Call `report(dark)` now and whenever the page's theme changes, until `signal` aborts. */
-function watchTheme(report, signal) {
-  const media = matchMedia("(prefers-color-scheme: dark)");
-  const look = () => {
-    const light = document.body.dataset.jpThemeLight;
-    report(light === undefined ? media.matches : light === "false");
-  };
-  const observer = new MutationObserver(look);
-  observer.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
-  media.addEventListener("change", look, { signal });
-  signal.addEventListener("abort", () => observer.disconnect());
-  look();
-}
-
-/** Ask JupyterLab to leave plain keys (arrows, Space) to `control`, and take the others (Ctrl+S), until `signal` aborts. */
-function keepKeys(control, signal) {
-  // On the control itself: JupyterLab looks for its shortcuts' selectors from the focus up, and some fit whatever has it.
-  const look = (event) => control.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
-  // At the window, on the way down: JupyterLab looks for the attribute at the document.
-  addEventListener("keydown", look, { capture: true, signal });
-}
-
-/**
- * A widget that was not ready within two seconds, as on a busy machine, is not told any more what Python says, for good.
- * So when something is first said to Python, until `signal` aborts, listen for its answers here, without a gate.
- */
-function keepHearing(model, signal) {
-  const hear = (real) => {
-    model.off("change", hear);
-    const handle = Object.getPrototypeOf(Object.getPrototypeOf(real))?._handle_comm_msg;
-    if (handle) real.comm?.on_msg((message) => handle.call(real, message));
-  };
-  model.on("change", hear); // its handlers get the model as the page knows it
-  signal.addEventListener("abort", () => model.off("change", hear));
-}
-
 class Controls {
   static watched = ["labels", "frame", "shown", "playing"];
 
@@ -65,10 +21,11 @@ class Controls {
       "aria-label": this.strings.slider,
     });
     this.label = element("span", "mlmviz-film-label", this.root, { "aria-hidden": "true" }); // the slider says it
-    keepHearing(model, this.stop.signal);
     this.listen();
     this.paint();
     watchTheme((dark) => this.write({ dark }), this.stop.signal);
+    tellPressed(el, this.stop.signal);
+    keepHearing(model);
   }
 
   listen() {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
 from mlm_viz.strings import section
+from mlm_viz.widgets.script import script
 
 
 class FilmControls(anywidget.AnyWidget):
@@ -23,7 +22,7 @@ class FilmControls(anywidget.AnyWidget):
         dark: whether the page is dark; the page says so, Python reads it.
     """
 
-    _esm = Path(__file__).parent / "film_controls.js"
+    _esm = script("film_controls")
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     frame = traitlets.Int(0, min=0).tag(sync=True)

@@ -1,19 +1,6 @@
 // The grid of attention heads: rows are layers, columns are heads, each cell a small picture of query (down) by key
 // (across). The square root of a weight picks its colour, so that weak attention is visible beside strong.
 
-/** `template` with `{name}` replaced by `values.name`. */
-const fill = (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag);
-  made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  parent?.append(made);
-  return made;
-}
-
 /** The bytes of a synced `Bytes` trait, which arrive as a DataView. */
 function bytesOf(value) {
   if (!value) return new Uint8Array(0);
@@ -35,13 +22,6 @@ function palette(colours) {
 
 const sameBytes = (a, b) => a?.length === b.length && b.every((byte, at) => a[at] === byte);
 
-/** Ask JupyterLab to leave plain keys (arrows, Enter, Space) to `root`, and take the others (Ctrl+S), until `signal` aborts. */
-function keepKeys(root, signal) {
-  const look = (event) => root.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
-  // At the window, on the way down: JupyterLab looks for the attribute at the document.
-  addEventListener("keydown", look, { capture: true, signal });
-}
-
 class Heads {
   static watched = ["thumbnails", "shape", "selected", "stale", "colours"];
 
@@ -56,6 +36,7 @@ class Heads {
     this.grid = element("div", "mlmviz-heads-grid", this.root, { role: "grid", "aria-label": this.say("label") });
     this.listen();
     this.paint();
+    keepHearing(model);
   }
 
   say(key, values = {}) {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlm_viz.figures.theme import ATTENTION
 from mlm_viz.strings import section
+from mlm_viz.widgets.script import script
 
 
 def thumbnails(weights: NDArray[np.floating[Any]], most: int = 64) -> tuple[bytes, list[int]]:
@@ -51,7 +52,7 @@ class HeadGrid(anywidget.AnyWidget):
         stale: whether the pictures are being computed again.
     """
 
-    _esm = Path(__file__).parent / "heads.js"
+    _esm = script("heads")
     _css = Path(__file__).parent / "heads.css"
 
     thumbnails = traitlets.Bytes(b"").tag(sync=True)

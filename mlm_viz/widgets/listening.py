@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -11,6 +10,7 @@ import ipywidgets as widgets
 import traitlets
 
 from mlm_viz.widgets.live_figure import LiveFigure
+from mlm_viz.widgets.script import script
 
 _LOOK = 0.05  # seconds between two looks
 
@@ -41,12 +41,12 @@ def wait_until_drawn(figure: LiveFigure, seconds: float) -> None:
 
 
 class PageTheme(anywidget.AnyWidget):
-    """Nothing to see; says what the page looks like.
+    """Nothing to see; says what the page looks like, and tells screen readers which buttons around it are pressed.
 
     Attributes:
         dark: whether the page is dark; the page says so, Python reads it.
     """
 
-    _esm = Path(__file__).parent / "page_theme.js"
+    _esm = script("page_theme")
 
     dark = traitlets.Bool(False).tag(sync=True)

@@ -20,24 +20,11 @@ function plotly(model) {
   return globalThis.mlmvizPlotly;
 }
 
-/**
- * A widget that was not ready within two seconds, as on a busy machine, is not told any more what Python says, for good.
- * So when something is first said to Python, listen for its answers here; they come to the model itself, without a gate.
- */
-function keepHearing(model) {
-  const hear = (real) => {
-    model.off("change", hear);
-    const handle = Object.getPrototypeOf(Object.getPrototypeOf(real))?._handle_comm_msg;
-    if (handle) real.comm?.on_msg((message) => handle.call(real, message));
-  };
-  model.on("change", hear); // its handlers get the model as the page knows it
-}
-
 export default () => {
   let inner;
   const start = async (model) => {
     const widget = (await plotly(model)).default();
-    keepHearing(model);
+    await keepHearing(model, { missed: false }); // other figures wait in Python until this one has been drawn
     widget.initialize({ model });
     return widget;
   };

@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -14,6 +13,7 @@ import plotly.graph_objects as go
 import traitlets
 
 from mlm_viz.figures.update import refresh
+from mlm_viz.widgets.script import script
 
 _CONFIG = {"displayModeBar": False, "displaylogo": False, "responsive": True}
 
@@ -42,7 +42,7 @@ class LiveFigure(go.FigureWidget):
     turns, or changes that are sent meanwhile would be lost.
     """
 
-    _esm = Path(__file__).parent / "live_figure.js"
+    _esm = script("live_figure")
 
     _bundle = traitlets.Unicode().tag(sync=True)
 

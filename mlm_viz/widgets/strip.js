@@ -4,21 +4,8 @@
 const GLYPHS = { masked: "", replaced: "⇄", kept: "=" };
 const RIGHT_TO_LEFT = /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
-/** `template` with `{name}` replaced by `values.name`. */
-const fill = (template, values) => (template ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-
 /** `text` kept from reordering its neighbours, whatever its direction. */
 const isolate = (text) => `\u2068${text ?? ""}\u2069`;
-
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag);
-  made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  parent?.append(made);
-  return made;
-}
 
 /** An element holding one text node; returns that node, whose `data` changes without any element being made. */
 function textIn(tag, className, parent, attributes) {
@@ -53,27 +40,6 @@ function reveal(box, item) {
   box.scrollLeft += Math.min(0, inner.left - outer.left) + Math.max(0, inner.right - outer.right);
 }
 
-/** Call `report(dark)` now and whenever the page's theme changes, until `signal` aborts. */
-function watchTheme(report, signal) {
-  const media = matchMedia("(prefers-color-scheme: dark)");
-  const look = () => {
-    const light = document.body.dataset.jpThemeLight;
-    report(light === undefined ? media.matches : light === "false");
-  };
-  const observer = new MutationObserver(look);
-  observer.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
-  media.addEventListener("change", look, { signal });
-  signal.addEventListener("abort", () => observer.disconnect());
-  look();
-}
-
-/** Ask JupyterLab to leave plain keys (arrows, Enter, Space) to `root`, and take the others (Ctrl+S), until `signal` aborts. */
-function keepKeys(root, signal) {
-  const look = (event) => root.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
-  // At the window, on the way down: JupyterLab looks for the attribute at the document.
-  addEventListener("keydown", look, { capture: true, signal });
-}
-
 class Strip {
   static watched = ["tokens", "marks", "replacements", "selected", "shades", "shade_signs", "shade_labels", "shade_title", "stale", "guesses"];
 
@@ -90,6 +56,8 @@ class Strip {
     this.listen();
     this.paint();
     watchTheme((dark) => this.write({ dark }), this.stop.signal);
+    tellPressed(el, this.stop.signal);
+    keepHearing(model);
   }
 
   say(key, values = {}) {

@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from mlm_viz.strings import section
+from mlm_viz.widgets.script import script
 
 MARKS = ("masked", "replaced", "kept")
 
@@ -36,7 +37,7 @@ class TokenStrip(anywidget.AnyWidget):
         dark: whether the page is dark; the page says so, Python reads it.
     """
 
-    _esm = Path(__file__).parent / "strip.js"
+    _esm = script("strip")
     _css = Path(__file__).parent / "strip.css"
 
     tokens = traitlets.List(traitlets.Dict()).tag(sync=True)

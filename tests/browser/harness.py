@@ -14,6 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from mlm_viz.widgets.script import script
+
 WIDGETS = Path(__file__).parents[2] / "mlm_viz" / "widgets"
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">
@@ -34,6 +36,7 @@ window.Model = class {
   }
   get(name) { return this.state[name]; }
   set(name, value) {
+    if (typeof name !== "string") return this;
     if (JSON.stringify(this.state[name]) === JSON.stringify(value)) { this.state[name] = value; return; }
     this.state[name] = this.unsent[name] = value;
     for (const handler of this.handlers.get(`change:${name}`) ?? []) handler();
@@ -70,8 +73,10 @@ class _Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve the widgets' scripts and an empty page from `folder`; gives the address."""
-    for path in (*WIDGETS.glob("*.js"), *WIDGETS.glob("*.css")):
+    for path in WIDGETS.glob("*.css"):
         shutil.copy(path, folder)
+    for path in WIDGETS.glob("*.js"):
+        (folder / path.name).write_text(script(path.stem), encoding="utf-8")
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -16,8 +16,6 @@ from tests.browser.lab import launch
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 Player = Callable[..., Page]
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
@@ -144,19 +142,3 @@ def test_hostile_labels_are_text_and_the_theme_is_told(player: Player) -> None:
     assert get(page, "dark") is False
     page.evaluate("() => { document.body.dataset.jpThemeLight = 'false'; }")
     page.wait_for_function("model.kernel.dark")
-
-
-def test_what_python_says_is_heard_though_the_page_gave_up_on_the_widget(player: Player) -> None:
-    page = player()
-    page.evaluate(
-        """() => {
-            class Plain { _handle_comm_msg(message) { this.heard = message; } }
-            class Gated extends Plain { _handle_comm_msg() {} }
-            window.real = new Gated();
-            real.comm = { on_msg(handler) { this.say = handler; } };
-            for (const handler of model.handlers.get("change")) handler(real);
-            real.comm.say("hello");
-        }"""
-    )
-    assert page.evaluate("real.heard") == "hello"
-    assert page.evaluate("model.handlers.get('change').length") == 0

@@ -19,11 +19,10 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.evidence.heads import HeadsView
 from mlm_viz.widgets.evidence.panel import VIEWS
 from mlm_viz.widgets.evidence.view import EvidenceView
-from tests.browser.lab import ROOT, Lab, Watch, lab, launch, write_notebook
+from tests.browser.lab import PATIENCE, ROOT, Lab, Watch, lab, launch, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-PATIENCE = 90_000  # ms; other work may share the processor
 TEXT = "The weather is so nice today."
 LONG = "The man was walking in the park with his dog when it began to rain, so they went home and had a cup of tea."
 HOSTILE = '<script>alert(1)</script> "><img src=x onerror=alert(2)> </script> שלום 👩‍👩‍👧 \u202eabc $x$ ____'
@@ -41,10 +40,10 @@ explorer""",
     """print("KERNEL", json.dumps({"run": next(runs), "slot": explorer.slot, "silenced": sorted(explorer.state.silenced)}))""",
 ]
 OTHERS = {"pair": "The man was walking in the parks with his dog.", "contrast": "The woman was sitting in the ____."}
-# JupyterLab's own, on a machine without the network or a display; nothing of ours can cause them. The one that there is
-# says that a widget took more than two seconds to get ready, as happens while plotly's script is read on a busy machine;
-# live_figure.js goes on all the same, and whether it does is what the journeys look at.
-BENIGN = ("[anywidget] Failed to initialize model.",)
+# What the page says of a widget that took more than two seconds to get ready, and what makes it say so of every one.
+TOO_LATE = "[anywidget] Failed to initialize model."
+IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
+AbortSignal.timeout = (ms) => timeout(ms === 2000 ? 0 : ms);"""
 
 
 @dataclass
@@ -127,7 +126,6 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         chromium = launch(driver)
         yield chromium
@@ -156,7 +154,7 @@ def visit(browser: Browser, jupyter: Lab) -> Iterator[Visit]:
     yield here
     context.close()
     assert watch.outside == []
-    assert [error for error in watch.errors if not any(known in error for known in BENIGN)] == []
+    assert watch.errors == []
     assert here.dialogs == []
 
 
@@ -320,7 +318,10 @@ def test_why_opens_nine_views_and_a_click_silences_a_head(visit: Visit) -> None:
 def open_view(page: Page, view: type[EvidenceView]) -> None:
     """Open a view of the evidence and wait until each of its pictures is drawn and up to date."""
     panel = page.locator(".mlmviz-evidence")
-    panel.get_by_role("button", name=say(f"evidence.{view.name}"), exact=True).click()
+    title = say(f"evidence.{view.name}")
+    panel.get_by_role("button", name=title, exact=True).click()
+    pressed = panel.locator(".widget-toggle-buttons").first.get_by_role("button", pressed=True)
+    expect(pressed).to_have_text(title)  # for screen readers
     expect(panel.get_by_text(say(f"evidence.{view.name}.note"), exact=True)).to_be_visible()
     if view.name in OTHERS:
         panel.get_by_label(say(f"evidence.{view.name}.other")).fill(OTHERS[view.name])
@@ -336,6 +337,30 @@ def open_view(page: Page, view: type[EvidenceView]) -> None:
     )
     expect(panel.get_by_text(say("evidence.working"), exact=True)).to_have_count(0)
     expect(panel.locator(".mlmviz-error")).to_have_count(0)
+
+
+def test_widgets_that_the_page_gave_up_on_work_all_the_same(visit: Visit) -> None:
+    page = visit.page
+    page.add_init_script(IMPATIENT)
+    visit.run("scratch.ipynb")
+    visit.chip("weather").click()
+    expect(visit.numbers).to_contain_text("original weather")
+    before = visit.wait_for_bars(unlike=[])
+    visit.text.fill("The weather is so bad today.")
+    expect(visit.chip("bad")).to_be_visible()
+    visit.wait_for_bars(unlike=before)
+    page.get_by_role("button", name="Attention heads").click()
+    cells, model = page.locator(".mlmviz-heads-cell"), mlm_viz.load()
+    expect(cells).to_have_count(model.layers * model.heads)
+    cells.nth(model.heads + 1).click()
+    expect(page.locator(".mlmviz-numbers").nth(1)).to_contain_text("layer 2, head 2")
+    visit.settle()
+    kernel = visit.kernel()
+    assert (kernel["masked"], kernel["head"]) == ([2], [1, 1])
+    errors = visit.watch.errors.copy()
+    visit.watch.errors.clear()
+    assert [error for error in errors if TOO_LATE not in error] == []
+    assert len(errors) > 3, "no widget was late: this is no test"
 
 
 def test_hostile_tokens_are_text(visit: Visit) -> None:

@@ -30,8 +30,6 @@ HOSTILE = [
 
 Strip = Callable[..., Page]
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:

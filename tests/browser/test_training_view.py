@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.browser.lab import Lab, Watch, lab, launch, write_notebook
+from tests.browser.lab import PATIENCE, Lab, Watch, lab, launch, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-PATIENCE = 150_000  # ms; other work may share the processor
 # anywidget's, when a widget takes more than two seconds to start, as beside a training; it starts all the same.
 BENIGN = ("[anywidget] Failed to initialize model.",)
 # So large a budget that both trainings end by being stopped.
@@ -50,7 +49,6 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         chromium = launch(driver)
         yield chromium
