@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     from mlm_viz.analysis.lens import lens
     from mlm_viz.analysis.masks import mask
     from mlm_viz.analysis.pairs import minimal_pair
+    from mlm_viz.analysis.pass_times import pass_times
     from mlm_viz.analysis.prediction import attend, predict
     from mlm_viz.analysis.scoring import pseudo_log_likelihood, sweep
     from mlm_viz.analysis.steps import fill_orders, fill_steps
+    from mlm_viz.analysis.word_test import word_test
+    from mlm_viz.analysis.writing import write, writing_test
     from mlm_viz.errors import MlmVizError, ModelError, TextError, WordError
     from mlm_viz.film import load_film
     from mlm_viz.loading import available, load
     from mlm_viz.training.next_sentence import train_next_sentence
     from mlm_viz.training.start import train
+    from mlm_viz.widgets.comparison import show_comparison
     from mlm_viz.widgets.explorer import explore
     from mlm_viz.widgets.film_player import show_film
     from mlm_viz.widgets.live_training import train_live
+    from mlm_viz.widgets.next_sentence import train_next_sentence_live
+    from mlm_viz.widgets.writing import show_writing
 
 __version__ = "0.1.0"
 
@@ -56,20 +62,27 @@ _HOMES = {
     "minimal_pair": "analysis.pairs",
     "MlmVizError": "errors",
     "ModelError": "errors",
+    "pass_times": "analysis.pass_times",
     "predict": "analysis.prediction",
     "pseudo_log_likelihood": "analysis.scoring",
     "reveal": "analysis.direction",
     "reveal_right": "analysis.compare",
     "rollout": "analysis.flow",
+    "show_comparison": "widgets.comparison",
     "show_film": "widgets.film_player",
+    "show_writing": "widgets.writing",
     "silencing_self_test": "analysis.heads",
     "sweep": "analysis.scoring",
     "TextError": "errors",
     "train": "training.start",
     "train_live": "widgets.live_training",
     "train_next_sentence": "training.next_sentence",
+    "train_next_sentence_live": "widgets.next_sentence",
     "value_norms": "analysis.flow",
+    "word_test": "analysis.word_test",
     "WordError": "errors",
+    "write": "analysis.writing",
+    "writing_test": "analysis.writing",
 }
 
 __all__ = [
@@ -97,18 +110,25 @@ __all__ = [
     "load_film",
     "mask",
     "minimal_pair",
+    "pass_times",
     "predict",
     "pseudo_log_likelihood",
     "reveal",
     "reveal_right",
     "rollout",
+    "show_comparison",
     "show_film",
+    "show_writing",
     "silencing_self_test",
     "sweep",
     "train",
     "train_live",
     "train_next_sentence",
+    "train_next_sentence_live",
     "value_norms",
+    "word_test",
+    "write",
+    "writing_test",
 ]
 
 

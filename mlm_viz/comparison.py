@@ -23,13 +23,14 @@ class Pattern:
     """Who looked at whom, the mean over all layers and heads.
 
     Of an encoder-decoder the tokens it reads come first and those it writes behind them; a row that writes looks twice,
-    at what is written and at what was read, and sums to 2.
+    at what is written and at what was read, and sums to 2. What is hidden neither looks nor is looked at: its row and
+    column are closed, and sum to 0.
 
     Attributes:
         labels: (tokens,) of what the model reads, then of what it writes.
         written: (tokens,) True for what a decoder of its own writes.
         open: (query, key) True where a query may look at a key.
-        weights: (query, key) mean attention, 0 where it may not look; rows sum to 1, or to 2 (see above).
+        weights: (query, key) mean attention, 0 where it may not look; rows sum to 1, or to 2 or 0 (see above).
         slot: the query at which the guess is read.
     """
 

@@ -11,8 +11,13 @@ from mlm_viz.errors import TextError
 from mlm_viz.strings import say
 from mlm_viz.tokens import clean_text, is_cjk, write_blanks
 
+BLIND = -1  # words of the right side that are seen by who is not even told whether there are any
 _BLANK = "\0"  # never in a clean text
-_UNIT = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+# What belongs to the character before it: accents, joiners, and what makes one emoji of several characters.
+_ON_TOP = "[\u00ad\u0300-\u036f\u200c\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+_RUN = rf"(?:\w{_ON_TOP}*)+"
+_FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
+_UNIT = re.compile(rf"{_RUN}(?:['’]{_RUN})*|{_FLAG}|[^\w\s](?:{_ON_TOP}|(?<=\u200d)[^\w\s])*")
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,14 @@ class Gap:
         parts = write_blanks(text, _BLANK).split(_BLANK)
         if len(parts) > 2:
             raise TextError(say("gap.several", count=len(parts) - 1))
-        left, right = parts if len(parts) > 1 else _taken_out(text, word)
-        gap = cls(left, right, word or None)
-        if _is_joined(gap.left[-1:], "x") or _is_joined("x", gap.right[:1]):
-            raise TextError(say("gap.splits", before=gap.left[-12:], behind=gap.right[:12]))
-        return gap
+        if len(parts) == 1:
+            return cls(*_taken_out(text, word), word)
+        left, right = parts
+        # Beside a Chinese character anything may stand, and what stands in the gap may be Chinese itself.
+        inside = word or ("字" if is_cjk(left[-1:] + right[:1]) else "x")
+        if _is_joined(left, inside) or _is_joined(inside, right):
+            raise _splitting(left, right)
+        return cls(left, right, word or None)
 
     @cached_property
     def right_words(self) -> tuple[str, ...]:
@@ -57,8 +65,7 @@ class Gap:
 
         Words are runs of letters; each Chinese character and each mark stands alone.
         """
-        ends = [0, *word_ends(self.right)]
-        return tuple(self.right[start:end] for start, end in pairwise(ends))
+        return tuple(self.right[start:end] for start, end in pairwise([0, *self._right_ends]))
 
     @property
     def spaced(self) -> bool:
@@ -77,18 +84,22 @@ class Gap:
 
         Args:
             start: where the token starts.
-            end: where it ends.
-            revealed: how many words of the right side may be seen.
+            end: where it ends; tokens of white space may be empty, and then belong to the character behind them.
+            revealed: how many words of the right side may be seen, or `BLIND`.
         """
-        ends = word_ends(self.right)
-        return end > start and revealed < len(ends) and (revealed <= 0 or end > ends[revealed - 1])
+        ends = self._right_ends
+        if revealed >= len(ends):
+            return False
+        return max(end, start + 1) > (ends[revealed - 1] if revealed > 0 else 0)
+
+    @cached_property
+    def _right_ends(self) -> list[int]:
+        return word_ends(self.right)
 
 
 def word_ends(text: str) -> list[int]:
     """Where each word of a text ends; white space behind the last one is its own."""
-    ends: list[int] = []
-    for found in _UNIT.finditer(text):
-        ends += _cut(found)
+    ends = [end for _, end in words_of(text)]
     if ends:
         ends[-1] = len(text)
     return ends
@@ -96,21 +107,17 @@ def word_ends(text: str) -> list[int]:
 
 def words_of(text: str) -> list[tuple[int, int]]:
     """Where each word, Chinese character and mark of a text begins and ends."""
-    starts: list[tuple[int, int]] = []
+    places: list[tuple[int, int]] = []
     for found in _UNIT.finditer(text):
-        begin = found.start()
-        for end in _cut(found):
-            starts.append((begin, end))
-            begin = end
-    return starts
+        run, first = found.group(), found.start()
+        cuts = [index for index in range(1, len(run)) if is_cjk(run[index]) or _ends_in_cjk(run[:index], run[index])]
+        places += [(first + begin, first + end) for begin, end in pairwise([0, *cuts, len(run)])]
+    return places
 
 
-def _cut(found: re.Match[str]) -> list[int]:
-    """Ends of the words in a run of letters: Chinese characters among them stand alone."""
-    run = found.group()
-    first = found.start()
-    inside = [index for index in range(1, len(run)) if is_cjk(run[index - 1]) or is_cjk(run[index])]
-    return [first + index for index in inside] + [found.end()]
+def _ends_in_cjk(before: str, char: str) -> bool:
+    """Whether a Chinese character stands before `char`, and `char` is not drawn on top of it."""
+    return is_cjk(before[-1]) and re.match(_ON_TOP, char) is None
 
 
 def _taken_out(text: str, word: str | None) -> tuple[str, str]:
@@ -118,18 +125,25 @@ def _taken_out(text: str, word: str | None) -> tuple[str, str]:
         raise TextError(say("error.empty"))
     if not word:
         raise TextError(say("gap.none"))
-    starts = {begin for begin, _ in words_of(text)}
-    ends = {end for _, end in words_of(text)}
-    places = [found.start() for found in re.finditer(re.escape(word), text)]
+    words = words_of(text)
+    begins, ends = {begin for begin, _ in words}, {end for _, end in words}
+    places = [index for index in range(len(text)) if text.startswith(word, index)]
     if not places:
         raise TextError(say("gap.not_there", word=word))
     for place in places:
-        if place in starts and place + len(word) in ends:
+        if place in begins and place + len(word) in ends:
             return text[:place], text[place + len(word) :]
     place = places[0]
-    raise TextError(say("gap.splits", before=text[:place][-12:], behind=text[place + len(word) :][:12]))
+    raise _splitting(text[:place], text[place + len(word) :])
+
+
+def _splitting(left: str, right: str) -> TextError:
+    before, behind = (" ".join(side.split()) for side in (left[-12:], right[:12]))  # on one line
+    return TextError(say("gap.splits", before=before, behind=behind))
 
 
 def _is_joined(before: str, behind: str) -> bool:
-    """Whether two characters, one on each side of a cut, belong to one word."""
-    return bool(re.fullmatch(r"\w\w", before + behind)) and not (is_cjk(before) or is_cjk(behind))
+    """Whether the end of one text and the beginning of another belong to one word."""
+    if is_cjk(before[-1:]) or is_cjk(behind[:1]):
+        return False
+    return bool(re.search(rf"\w{_ON_TOP}*\Z", before) and re.match(rf"\w|{_ON_TOP}", behind))

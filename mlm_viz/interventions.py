@@ -1,11 +1,11 @@
-"""What can be changed about a forward pass: where queries may look, which heads are silent, where it starts."""
+"""What can be changed about a forward pass: where queries look, what they leave behind, silent heads, the start."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -15,6 +15,12 @@ from mlm_viz.families import Family
 
 # Rows of the batch, a head, and what it hands on there.
 _Change = tuple[slice | int, int, torch.Tensor | float]
+
+
+def use_attention(network: Any, implementation: Literal["sdpa", "eager"]) -> None:
+    """Fused attention ("sdpa") is faster, but keeps no weights: written-out attention only where they are wanted."""
+    if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
+        network.set_attn_implementation(implementation)
 
 
 @contextmanager

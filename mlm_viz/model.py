@@ -16,7 +16,7 @@ import torch
 from mlm_viz.errors import ModelError, TextError
 from mlm_viz.evidence import Head, Silenced
 from mlm_viz.families import Family, backbone
-from mlm_viz.interventions import masking, silencing, starting
+from mlm_viz.interventions import masking, silencing, starting, use_attention
 from mlm_viz.results import Floats32, Pass
 from mlm_viz.spelling import Speller
 from mlm_viz.strings import say
@@ -210,7 +210,7 @@ class Model:
         if attention is not None and attention != "all":
             self.check_layers(attention, first)
         self.check_heads(silenced, *silenced_by_row)
-        self._use_attention("sdpa" if attention is None else "eager")
+        use_attention(self.network, "sdpa" if attention is None else "eager")
         self.calls += 1
         given = None if start is None else torch.tensor(start[1], device=self.network.device)
         with ExitStack() as changes:
@@ -276,12 +276,6 @@ class Model:
         logits = self.family.head(self.network, states[rows, positions]).float()
         bits: npt.NDArray[np.float32] = (torch.log_softmax(logits, dim=-1) / math.log(2)).cpu().numpy()
         return bits
-
-    def _use_attention(self, implementation: str) -> None:
-        """Fused attention is faster, but keeps no weights: written-out attention only where they are wanted."""
-        network = self.network
-        if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
-            network.set_attn_implementation(implementation)
 
 
 def _weights(attentions: Sequence[Any], which: Sequence[int] | str, first: int) -> Floats32:

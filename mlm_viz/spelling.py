@@ -100,10 +100,10 @@ class Speller:
             return ()
         ids = [int(i) for i in encoding["input_ids"]]
         if not spaced and self.spelling.style == "metaspace" and ids:
-            ids = self._without_space_mark(ids)
+            ids = self.without_space_mark(ids)
         return tuple(ids)
 
-    def _without_space_mark(self, ids: list[int]) -> list[int]:
+    def without_space_mark(self, ids: list[int]) -> list[int]:
         """Sentence-piece tokenizers put a space before any text: take it off again where it can be."""
         bare = self.vocabulary.pieces[ids[0]].removeprefix("▁")
         if not bare:

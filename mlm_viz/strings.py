@@ -8,6 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 _ENGLISH: dict[str, str] = {
+    # --- next sentence prediction, the view -----------------------------------------------------
+    "next_sentence.view.reading": "The model reads the pairs of sentences …",
+    "next_sentence.view.epoch": (
+        "Epoch {done} of {epochs}: of the pairs never trained on {accuracy:.0%} right (chance is 50%), {bits:.2f} bits."
+    ),
+    "next_sentence.view.first": "First sentence",
+    "next_sentence.view.first.example": "The bread was still warm.",
+    "next_sentence.view.second": "Second sentence",
+    "next_sentence.view.second.example": "She cut a slice and put butter on it.",
+    "next_sentence.view.wait": "Once it has learned, the head can be asked about two sentences.",
+    "next_sentence.view.answer": "That the second sentence follows the first: {probability:.0%}.",
     # --- one gap, models of several kinds -----------------------------------------------------
     "gap.none": "There is no gap: write ____ where a word is to be guessed, or say which word of the text it is.",
     "gap.several": "There are {count} gaps: leave one, and write the other words out.",
@@ -26,6 +37,232 @@ _ENGLISH: dict[str, str] = {
     "kind.masked": "a masked model",
     "kind.causal": "a left-to-right model",
     "kind.span": "a span-filling encoder-decoder",
+    # --- one gap, several models side by side: figures and widget -------------------------------
+    "comparison.sees.masked": "sees both sides",
+    "comparison.sees.blinded": "sees the left side",
+    "comparison.sees.causal": "sees the left side",
+    "comparison.sees.span": "sees both sides",
+    "comparison.mark.guess": "guess",
+    "comparison.mark.original": "✓ true word",
+    "comparison.mark.special": "special token",
+    "comparison.no_answer": "no answer",
+    "comparison.word": "{value}, rank {rank:,}",
+    "comparison.entropy": "entropy {bits:.2f} bits",
+    "comparison.text.head": "{side} (model: {model})",
+    "comparison.text.guess": "  {line}",
+    "comparison.text.original": "✓ {line}",
+    "comparison.text.special": "  {line} (special token)",
+    "comparison.in_view": "{seen} of {most} words on the right in view",
+    "comparison.view.nothing": "With nothing standing to the right of the gap",
+    "comparison.view.none": "With none of the {most} words on the right in view",
+    "comparison.view.some": "With {seen} of {most} words on the right in view",
+    "comparison.view.all": "With all {most} words on the right in view",
+    "comparison.who.masked": "the masked model",
+    "comparison.who.blinded": "the masked model blinded to the right",
+    "comparison.who.causal": "the left-to-right model",
+    "comparison.who.span": "the span model",
+    "comparison.caption.word": "{view}, “{word}” gets {values}.",
+    "comparison.caption.value": "{value} from {who}",
+    "comparison.caption.guesses": "{view}, the best guess is {guesses}.",
+    "comparison.caption.guess": "“{word}” ({value}) for {who}",
+    "comparison.caption.one": "The last one cannot look to the right.",
+    "comparison.caption.two": "The last two cannot look to the right.",
+    "comparison.pattern.full": "Every token looks at every token.",
+    "comparison.pattern.hidden": "Every token in view looks at every token in view.",
+    "comparison.pattern.triangular": "Each token looks at itself and at those before it.",
+    "comparison.pattern.parts": (
+        "What is read looks at all that is read; what is written, at that and at what was written before."
+    ),
+    "comparison.pattern.closed": "may not look",
+    "comparison.pattern.slot": "row of the guess",
+    "comparison.pattern.weight": "attention, mean of all layers and heads",
+    "comparison.pattern.part.read": "read",
+    "comparison.pattern.part.written": "written",
+    "comparison.pattern.text.closed": "{closed:,} of {cells:,} cells are closed.",
+    "comparison.pattern.text.slot": "The guess is read at {query} (token {number}), which looks most at:",
+    "comparison.curve.none": "none",
+    "comparison.curve.words": "words on the right, as they come into view",
+    "comparison.curve.probability": "probability of {word}",
+    "comparison.curve.entropy": "entropy of the guess (bits)",
+    "comparison.curve.point": (
+        "{side}; {word}: {value} ({surprisal:.2f} bits); best guess {guess}; entropy {bits:.2f} bits"
+    ),
+    "comparison.curve.point.unknown": "{side}; best guess {guess}; entropy {bits:.2f} bits",
+    "comparison.curve.text.first": "None of the right side in view:",
+    "comparison.curve.text.step": "{seen} in view, the last one “{word}”:",
+    "comparison.sentence": "Sentence",
+    "comparison.sentence.hint": "with ____ for one word, or whole with that word beside it; then Enter",
+    "comparison.gap": "Word in the gap",
+    "comparison.gap.hint": "if it is known; then Enter",
+    "comparison.examples": "Examples …",
+    "comparison.example": "{text} ({word})",
+    "comparison.models": "Models …",
+    "comparison.models.hint": "Put other models into the columns",
+    "comparison.model.masked": "masked",
+    "comparison.model.blinded": "blinded",
+    "comparison.model.causal": "left to right",
+    "comparison.model.span": "span",
+    "comparison.model.own": "the bundled one",
+    "comparison.model.same": "the masked one",
+    "comparison.model.note": (
+        "A name or a folder, then Enter: BERT and its kin in the first two columns, GPT-2 or Llama and theirs in the "
+        "third, T5 in the last. Emptied, the bundled one is back."
+    ),
+    "comparison.problem": "{side}: {why}",
+    "comparison.asking": "asking the models …",
+    "comparison.waiting": "The right side comes into view, word by word …",
+    "comparison.player.label": "The right side of the gap",
+    "comparison.player.slider": "Words revealed on the right",
+    "comparison.player.play": "Reveal",
+    "comparison.player.pause": "Pause",
+    "comparison.player.again": "Reveal",
+    "comparison.heading.patterns": "Who looks at whom",
+    "comparison.heading.curves": "Word by word",
+    # --- the measured table: words of sentences, the time of a pass, three objectives ----------
+    "side.masked": "masked",
+    "side.blinded": "masked, blinded to the right",
+    "side.causal": "left to right",
+    "side.span": "span",
+    "word_test.progress": "Asking for every word",
+    "word_test.words": "words",
+    "word_test.difference": "masked less left to right",
+    "word_test.panel": "{language}, {place}",
+    "word_test.language.en": "English",
+    "word_test.language.zh": "Chinese",
+    "word_test.language.own": "own sentences",
+    "word_test.place.first": "first word",
+    "word_test.place.middle": "middle of the sentence",
+    "word_test.place.last": "last word",
+    "word_test.cell.accuracy": "{value:.1%} ({low:.1%} to {high:.1%})",
+    "word_test.cell.bits": "{value:.2f} ({low:.2f} to {high:.2f})",
+    "word_test.difference.accuracy": "{value:+.1%} ({low:+.1%} to {high:+.1%})",
+    "word_test.difference.bits": "{value:+.2f} ({low:+.2f} to {high:+.2f})",
+    "word_test.error.places": "places is ({given}); name one or more of: {known}.",
+    "word_test.error.string": "Sentences are a list of texts, or such lists by language, not one text.",
+    "word_test.error.blank": (
+        "Give whole sentences, without blanks: every word is left out in turn. This one has one: {text}"
+    ),
+    "word_test.error.nothing": "There are no sentences to ask about.",
+    "word_test.error.sample": (
+        "sample is {sample}; it must be {least} sentences at least, for an interval is drawn from them."
+    ),
+    "word_test.error.few": (
+        "{panel}: there is a word to ask for in {count} sentences; an interval needs {least} at least."
+    ),
+    "figure.word_test.error.of": "of is {of!r}; it must be one of: {known}.",
+    "figure.word_test.accuracy": "words guessed",
+    "figure.word_test.bits": "bits per word: fewer is better",
+    "figure.word_test.accuracy.told": "{side}: {value} of the words guessed ({low} to {high})",
+    "figure.word_test.bits.told": "{side}: {value} bits per word ({low} to {high})",
+    "figure.word_test.accuracy.difference": "{name}: {value} points ({low} to {high})",
+    "figure.word_test.bits.difference": "{name}: {value} bits ({low} to {high})",
+    "figure.word_test.counts": "{words:,} words of {sentences:,} sentences",
+    "figure.word_test.text.panel": "{name}: {counts}",
+    "figure.word_test.note.interval": (
+        "Lines and brackets: 95 % intervals from drawing whole sentences again, for words of one sentence are not "
+        "independent. Both models had the same words, which two overlapping intervals do not know: go by the "
+        "difference."
+    ),
+    "figure.word_test.note.alike": (
+        "A masked model is told of how many pieces the word is; the others are not. Behind the last word, masked and "
+        "span still see the mark that ends the sentence."
+    ),
+    "figure.word_test.note.bits": "Bits: -log2 of the probability of the whole word.",
+    "figure.objectives.error.by": "by is {by!r}; it must be 'tokens' or 'targets'.",
+    "figure.objectives.tokens": "tokens read",
+    "figure.objectives.targets": "tokens learned from",
+    "figure.objectives.bits": "held-out loss (bits per target)",
+    "figure.objectives.name": "{name}: learns from {share}",
+    "figure.objectives.point": "{name}: {bits:.2f} bits",
+    "figure.objectives.counts": "{tokens:,} tokens read, {targets:,} learned from",
+    "figure.objectives.text": (
+        "{name}: learns from {share} of the tokens it reads; {tokens:,} read, {targets:,} learned from; held-out loss "
+        "from {start_bits:.2f} to {bits:.2f} bits, nine tenths of the way after {tokens_90:,} tokens read or "
+        "{targets_90:,} learned from."
+    ),
+    "figure.objectives.note": (
+        "Each curve has targets of its own: masked tokens, the next token, or tokens of spans and the marks between "
+        "them. A hidden word is easier with both sides in view. So compare how fast the curves fall, not their heights."
+    ),
+    "learning.no_objective": (
+        "{path} does not tell how a whole training went: steps, held-out loss and how many tokens were targets."
+    ),
+    "pass_times.progress": "Timing",
+    "pass_times.error.repeats": "repeats is {repeats}; each task must be timed once at least.",
+    "pass_times.error.short": "Give a text of two words at least; this one is {text!r}.",
+    # --- writing: several models go on with a text ----------------------------------------------
+    "writing.temperature": "temperature is {temperature}; it must be 0 (the best token) or a number above 0.",
+    "writing.top_p": "top_p is {top_p}; it must be above 0 and at most 1 (all tokens).",
+    "writing.seed": "seed is {seed}; it must be a whole number from 0.",
+    "writing.tokens": "tokens is {tokens}; at least one must be allowed.",
+    "writing.words": "words is {words}; it must be from 1 to {most}.",
+    "writing.role": "There is no role {name!r}; there are: {known}.",
+    "writing.prompts": (
+        "There are {prompts} prompts and {references} references; give a list of two prompts at least, and a reference "
+        "for each or none."
+    ),
+    "writing.progress": "writing",
+    "writing.writer.causal": "left to right",
+    "writing.writer.span": "span",
+    "writing.writer.left_to_right": "masked, left to right",
+    "writing.writer.confident": "masked, most confident first",
+    "writing.writer.random": "masked, random order",
+    "writing.writer.gibbs": "masked, Gibbs",
+    "writing.writer.human": "a human",
+    "writing.how.causal": "sees what stands before, writes word by word, ends when it likes",
+    "writing.how.span": "sees both sides, writes into a gap of unknown length",
+    "writing.how.masked": "gets {words} masks, fills one at a time, sees both sides",
+    "writing.judge.causal": "judged by the left-to-right model",
+    "writing.judge.masked": "judged by the masked model",
+    "writing.card.causal": "bits per character, left-to-right judge",
+    "writing.card.masked": "bits per character, masked judge",
+    "writing.card.distinct": "distinct word pairs",
+    "writing.card.repetition": "longest repetition",
+    "writing.card.words": "words",
+    "writing.card.own": "{value} (itself)",
+    "writing.card.bits": "{value:.2f}",
+    "writing.card.repeated": "{words:.0f} words",
+    "writing.card.none": "–",
+    "writing.prompt": "Text to go on with; or one ____ in it for a gap",
+    "writing.examples": "Examples …",
+    "writing.control.temperature": "temperature",
+    "writing.control.temperature.hint": "0: always the best token; 1: as the model has it; more: flatter",
+    "writing.control.top_p": "top-p",
+    "writing.control.top_p.hint": "Draw from the fewest tokens that have so much probability together",
+    "writing.control.words": "words",
+    "writing.control.words.hint": "At most so many; the masked model gets so many masks",
+    "writing.control.seed": "seed",
+    "writing.control.seed.hint": "The same seed draws the same tokens",
+    "writing.control.write": "Write",
+    "writing.control.write.hint": "Have all models go on with the text",
+    "writing.control.again": "Again",
+    "writing.control.again.hint": "With the next seed: other draws",
+    "writing.control.stop": "Stop",
+    "writing.control.stop.hint": "Stop writing and keep what is there",
+    "writing.status.ready": "Type a text and press Write.",
+    "writing.status.busy": "Writing: {writer} …",
+    "writing.status.stopped": "Stopped.",
+    "writing.status.done": "All have written (seed {seed}).",
+    "writing.legend": (
+        "Bits per character: what the text costs a judge; fewer is more like the texts it learned from, and no judge "
+        "should be believed about itself. Probable is not yet good: look at the repetitions, too."
+    ),
+    "writing.writers": "What each model writes",
+    "writing.text": "{writer}: {text} ({numbers})",
+    "writing.text.number": "{name} {value}",
+    "figure.writing.bits": "bits per character, mean over prompts",
+    "figure.writing.language.en": "English",
+    "figure.writing.language.zh": "Chinese",
+    "figure.writing.point": "{writer}, {judge}: {value:.2f} bits per character ({low:.2f} to {high:.2f})",
+    "figure.writing.own": "a model about its own writing",
+    "figure.writing.distinct": "distinct pairs",
+    "figure.writing.repetition": "repeated",
+    "figure.writing.words": "{words:.1f} words",
+    "figure.writing.share": "{name}: {value} ({low} to {high})",
+    "figure.writing.note": (
+        "Lines are 95 % intervals from drawing prompts again. Hollow: {own}. Distinct pairs: share of neighbouring words "
+        "that are written once only; repeated: longest run of words that had stood before."
+    ),
     # --- errors -----------------------------------------------------------------------------
     "error.language": "there are no strings in {code!r}; there are: {known}",
     "error.empty": "There is no text to read: type a sentence.",

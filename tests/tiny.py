@@ -1,7 +1,8 @@
-"""Tiny models of every family: random weights, tokenizers of a few dozen pieces, saved as any checkpoint is saved."""
+"""Tiny models of every family and kind: random weights, few pieces, saved as any checkpoint is saved."""
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,11 +45,15 @@ class Tiny:
 # --- tokenizers -------------------------------------------------------------------------------------------------------
 
 
-def wordpiece(_folder: Path) -> Any:
-    """BERT's: lower-cased, Chinese characters apart, no digits, so that "2024" cannot be spelled."""
+def _wordpieces() -> list[str]:
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *HAN, *MARKS]
     pieces += [*string.ascii_lowercase[1:], *(f"##{c}" for c in string.ascii_lowercase), *(f"##{e}" for e in ENDINGS)]
-    return hf.BertTokenizer(vocab={piece: index for index, piece in enumerate(dict.fromkeys(pieces))})
+    return list(dict.fromkeys(pieces))
+
+
+def wordpiece(_folder: Path) -> Any:
+    """BERT's: lower-cased, Chinese characters apart, no digits, so that "2024" cannot be spelled."""
+    return hf.BertTokenizer(vocab={piece: index for index, piece in enumerate(_wordpieces())})
 
 
 def _greedy(mask: str) -> AddedToken:
@@ -93,13 +98,39 @@ def _byte_level(specials: list[str]) -> Tokenizer:
 
 def roberta(_folder: Path) -> Any:
     trained = _byte_level(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
-    merges = [tuple(pair) for pair in _saved_model(trained)["merges"]]
-    return hf.RobertaTokenizer(vocab=trained.get_vocab(), merges=merges, mask_token=_greedy("<mask>"))
+    return hf.RobertaTokenizer(vocab=trained.get_vocab(), merges=_merges(trained), mask_token=_greedy("<mask>"))
 
 
 def modernbert(_folder: Path) -> Any:
     trained = _byte_level(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
     return _wrapped(trained, mask_token=_greedy("[MASK]"))
+
+
+def gpt2(_folder: Path) -> Any:
+    """Bytes; what ends a text also begins it, and no encoding has it by itself."""
+    trained = _byte_level(["<|endoftext|>"])
+    return hf.GPT2Tokenizer(vocab=trained.get_vocab(), merges=_merges(trained))
+
+
+def llama(_folder: Path) -> Any:
+    """Sentence pieces by merges that go across words and Chinese characters, bytes for the rest; no end token."""
+    trained = Tokenizer(models.BPE(unk_token="<unk>"))
+    trained.pre_tokenizer = pre_tokenizers.Metaspace(split=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=260,
+        special_tokens=["<unk>", "<s>", "</s>"],
+        initial_alphabet=sorted({*string.printable[:94], *HAN, *MARKS, *"▁’"}),
+        show_progress=False,
+    )
+    trained.train_from_iterator(["the capital of france is paris. ", "今天天气很好，我们去公园。", *WORDS] * 2, trainer)
+    vocabulary = trained.get_vocab()
+    vocabulary |= {f"<0x{byte:02X}>": len(vocabulary) + byte for byte in range(256)}
+    return hf.LlamaTokenizer(vocab=vocabulary, merges=_merges(trained), add_bos_token=True)
+
+
+def t5(_folder: Path) -> Any:
+    sentinels = [(f"<extra_id_{number}>", 0.0) for number in reversed(range(4))]
+    return hf.T5Tokenizer(vocab=[*_unigram(["<pad>", "</s>", "<unk>"]), *sentinels], extra_ids=len(sentinels))
 
 
 def smiles(_folder: Path) -> Any:
@@ -116,11 +147,8 @@ def esm(folder: Path) -> Any:
     return hf.EsmTokenizer(str(folder / "vocab.txt"))
 
 
-def _saved_model(tokenizer: Tokenizer) -> dict[str, Any]:
-    import json
-
-    model: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
-    return model
+def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
+    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
 def _wrapped(tokenizer: Tokenizer, **changes: Any) -> Any:
@@ -203,10 +231,67 @@ TINY: dict[str, Tiny] = {
 }
 
 
+# --- models of other kinds --------------------------------------------------------------------------------------------
+
+
+def _twin(objective: str) -> Tiny:
+    """As the trainer makes it for an objective: the same words and sizes for all three."""
+    from mlm_viz.training import Settings
+    from mlm_viz.training.objectives import OBJECTIVES
+    from mlm_viz.training.vocabulary import save_tokenizer
+
+    settings = Settings(layers=2, width=32, heads=4, limit=LONG, short=8, objective=objective)
+    made = OBJECTIVES[objective](settings)
+
+    def tokenizer(folder: Path) -> Any:
+        save_tokenizer(_wordpieces(), folder, LONG, sentinels=made.sentinels)
+        return hf.AutoTokenizer.from_pretrained(folder)
+
+    return Tiny(tokenizer, lambda ready: stir(made.new_model(settings, len(ready))))
+
+
+LONG = 64
+_LONG = {"max_position_embeddings": LONG, "num_hidden_layers": 2}
+_HALVES = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "max_position_embeddings": None}
+_ENDS = {"bos_token_id": 2, "eos_token_id": 3}
+
+CAUSAL: dict[str, Tiny] = {
+    "gpt2": Tiny(gpt2, _network("GPT2Config", "GPT2LMHeadModel", **_LONG, bos_token_id=0, eos_token_id=0)),
+    "llama": Tiny(llama, _network("LlamaConfig", "LlamaForCausalLM", **_LONG, num_key_value_heads=2)),
+    "modernbert-decoder": Tiny(
+        wordpiece,
+        _network(
+            "ModernBertDecoderConfig",
+            "ModernBertDecoderForCausalLM",
+            **_LONG,
+            **_ENDS,
+            cls_token_id=2,
+            sep_token_id=3,
+            layer_types=["full_attention", "sliding_attention"],
+            local_attention=8,
+        ),
+    ),
+    "bert-decoder": Tiny(wordpiece, _network("BertConfig", "BertLMHeadModel", **_LONG, **_ENDS, is_decoder=True)),
+    "causal": _twin("causal"),
+}
+SPAN: dict[str, Tiny] = {
+    "t5": Tiny(t5, _network("T5Config", "T5ForConditionalGeneration", **_HALVES, decoder_start_token_id=0)),
+    "span": _twin("span"),
+}
+OTHERS: dict[str, Tiny] = {
+    "masked": _twin("masked"),
+    # An encoder-decoder without sentinels.
+    "bart": Tiny(
+        xlm_roberta,
+        _network("BartConfig", "BartForConditionalGeneration", d_model=32, encoder_layers=1, decoder_layers=1),
+    ),
+}
+
+
 def build(name: str, folder: Path) -> Path:
     """Save the tiny model called `name` in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    tiny = TINY[name]
+    tiny = (TINY | CAUSAL | SPAN | OTHERS)[name]
     tokenizer = tiny.tokenizer(folder)
     tokenizer.save_pretrained(folder)
     tiny.network(tokenizer).save_pretrained(folder)

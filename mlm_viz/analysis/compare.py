@@ -9,7 +9,7 @@ import numpy as np
 
 from mlm_viz.comparison import SIDES, Column, Comparison, Revealed, Side
 from mlm_viz.errors import ModelError, TextError
-from mlm_viz.gaps import Gap
+from mlm_viz.gaps import BLIND, Gap
 from mlm_viz.loading import Kind
 from mlm_viz.model import Model
 from mlm_viz.readers import Reader, as_reader
@@ -34,7 +34,8 @@ def compare(
         word: what belongs into the gap, if it is known.
         models: other models than the bundled twins, by column: "masked", "blinded", "causal", "span"; a name, a
             directory, or a loaded model. The blinded one is the masked one unless it is named too.
-        revealed: how many words of the right side may be seen; all by default. The blinded model sees none.
+        revealed: how many words of the right side may be seen; all by default. The blinded model sees none, not
+            even that the text ends.
         patterns: whether who looks at whom is wanted.
 
     Raises:
@@ -50,7 +51,7 @@ def compare_at(gap: Gap, readers: Mapping[Side, Reader], revealed: int, *, patte
     """The same for a gap and readers at hand: one question to each reader."""
     columns = []
     for side, reader in readers.items():
-        found = reader.read(gap, 0 if side == "blinded" else revealed, pattern=patterns)
+        found = reader.read(gap, BLIND if side == "blinded" else revealed, pattern=patterns)
         columns.append(Column(side, reader.name, found.guess, found.word, found.pattern))
     return Comparison(gap, revealed, tuple(columns))
 
@@ -70,7 +71,7 @@ def reveal_in_parts(gap: Gap, readers: Mapping[Side, Reader]) -> Iterator[Reveal
     names = tuple(reader.name for reader in readers.values())
     for step in range(steps):
         for row, (side, reader) in enumerate(readers.items()):
-            found = reader.read(gap, 0 if side == "blinded" else step)
+            found = reader.read(gap, BLIND if side == "blinded" else step)
             entropies[row, step] = found.guess.entropy
             best[row][step] = found.guess.vocabulary.labels[int(found.guess.best(1)[0])]
             if found.word is not None:

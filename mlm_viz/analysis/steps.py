@@ -17,6 +17,7 @@ from mlm_viz.loading import load
 from mlm_viz.masking import Masking
 from mlm_viz.model import Model
 from mlm_viz.results import Floats64
+from mlm_viz.sampling import draw
 from mlm_viz.steps import ORDERS, FillOrders, FillSteps, Order
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids, Sentence
@@ -31,6 +32,7 @@ def fill_steps(
     *,
     order: Order = "left_to_right",
     temperature: float | None = None,
+    top_p: float = 1.0,
     seed: int = 0,
     rounds: int = 5,
 ) -> FillSteps:
@@ -49,11 +51,12 @@ def fill_steps(
             fills from left to right and then masks and draws again one slot at a time, in another order each round.
         temperature: 0 takes the best token, 1 draws from the model's distribution, less sharpens it and more flattens
             it. By default 0, and 1 for "gibbs".
+        top_p: tokens are drawn from the fewest that have so much probability together; 1 draws from all.
         seed: of what is drawn; the same seed gives the same steps.
         rounds: of resampling all slots with "gibbs", from 1 to `MOST_ROUNDS`.
 
     Raises:
-        TextError: if there is no slot, too many of them, or order, temperature, seed or rounds are out of range.
+        TextError: if there is no slot, too many of them, or order, temperature, top_p, seed or rounds are out of range.
         ModelError: if the model cannot be loaded or cannot predict.
 
     Source: A. Wang and K. Cho, "BERT has a Mouth, and It Must Speak" (2019) for Gibbs sampling; L. Torroba Hennigen and
@@ -62,7 +65,9 @@ def fill_steps(
     model = load(model)
     model.check_can_predict()
     sentence, masking = prepare(text, model, masked)
-    parts = fill_in_steps(model, sentence, masking, order, temperature=temperature, seed=seed, rounds=rounds)
+    parts = fill_in_steps(
+        model, sentence, masking, order, temperature=temperature, top_p=top_p, seed=seed, rounds=rounds
+    )
     *_, steps = tqdm(parts, delay=1, desc=say("filling.progress"), leave=False)
     assert steps is not None  # noqa: S101 (the last one is the result)
     return steps
@@ -75,6 +80,7 @@ def fill_orders(
     *,
     orders: Sequence[Order] = ORDERS,
     temperature: float | None = None,
+    top_p: float = 1.0,
     seed: int = 0,
     rounds: int = 5,
 ) -> FillOrders:
@@ -87,7 +93,7 @@ def fill_orders(
         raise TextError(say("filling.order", order="", allowed=", ".join(ORDERS)))
     model = load(model)
     runs = [
-        fill_steps(text, model, masked, order=order, temperature=temperature, seed=seed, rounds=rounds)
+        fill_steps(text, model, masked, order=order, temperature=temperature, top_p=top_p, seed=seed, rounds=rounds)
         for order in orders
     ]
     return FillOrders(tuple(runs))
@@ -110,6 +116,7 @@ def fill_in_steps(
     order: Order,
     *,
     temperature: float | None = None,
+    top_p: float = 1.0,
     seed: int = 0,
     rounds: int = 5,
 ) -> Iterator[FillSteps | None]:
@@ -117,19 +124,19 @@ def fill_in_steps(
     positions, heat = open_slots(masking), 0.0 if temperature is None else temperature
     if temperature is None and order == "gibbs":
         heat = 1.0
-    _check(order, heat, seed, rounds)
+    _check(order, heat, top_p, seed, rounds)
     rng = np.random.default_rng(seed)
     start = masking.apply(sentence.ids)
     steps: list[_Step] = []
     left = list(positions)
     while left:
-        steps.append(_fill_one(model, steps[-1].row if steps else start, positions, left, order, heat, rng))
+        steps.append(_fill_one(model, steps[-1].row if steps else start, positions, left, order, (heat, top_p), rng))
         left.remove(steps[-1].place)
         yield None
     for place in _resampled(positions, order, rounds, rng):
         row = steps[-1].row.copy()
         row[place] = start[place]  # a mask again
-        steps.append(_fill_one(model, row, positions, [place], order, heat, rng))
+        steps.append(_fill_one(model, row, positions, [place], order, (heat, top_p), rng))
         yield None
     across = _chain(model, start, positions, steps[-1].row)
     joint = across if order == "gibbs" else sum(step.log2_prob for step in steps)
@@ -139,11 +146,13 @@ def fill_in_steps(
     yield FillSteps(sentence, tuple(positions), order, heat, *numbers, model.vocabulary)
 
 
-def _check(order: str, heat: float, seed: int, rounds: int) -> None:
+def _check(order: str, heat: float, top_p: float, seed: int, rounds: int) -> None:
     if order not in ORDERS:
         raise TextError(say("filling.order", order=order, allowed=", ".join(ORDERS)))
     if not (isfinite(heat) and heat >= 0):
         raise TextError(say("filling.temperature", temperature=heat))
+    if not 0 < top_p <= 1:
+        raise TextError(say("writing.top_p", top_p=top_p))
     if seed < 0:
         raise TextError(say("filling.seed", seed=seed))
     if not 1 <= rounds <= MOST_ROUNDS:
@@ -162,13 +171,13 @@ def _fill_one(
     positions: list[int],
     left: list[int],
     order: Order,
-    heat: float,
+    heat: tuple[float, float],
     rng: np.random.Generator,
 ) -> _Step:
-    """Fill one of the slots that are `left` open."""
+    """Fill one of the slots that are `left` open; `heat` is the temperature and `top_p`."""
     log2_probs = distributions(model, row[None], left)  # (open, vocab)
     chosen = _next(log2_probs, order, rng)
-    token = _draw(log2_probs[chosen], heat, rng)
+    token = draw(log2_probs[chosen], *heat, rng)
     entropies = np.full(len(positions), np.nan)
     entropies[np.isin(positions, left)] = measures.entropy(log2_probs)
     after = row.copy()
@@ -181,14 +190,6 @@ def _next(log2_probs: Floats64, order: Order, rng: np.random.Generator) -> int:
     if order == "confident":
         return int(log2_probs.max(axis=1).argmax())
     return int(rng.integers(len(log2_probs))) if order == "random" else 0
-
-
-def _draw(log2_probs: Floats64, heat: float, rng: np.random.Generator) -> int:
-    """The best token at temperature 0, else one drawn from p ** (1 / heat)."""
-    if heat == 0:
-        return int(log2_probs.argmax())
-    weights = np.exp2((log2_probs - log2_probs.max()) / heat)
-    return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
 def _chain(model: Model, start: Ids, positions: list[int], filled: Ids) -> float:

@@ -8,12 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mlm_viz.comparison import Side
+
 FONT = 'system-ui, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 SIZE = 16  # pixels; read from the last row of a lecture hall
 
 # Dark to light with rising lightness and no red against green: reads in greyscale and on light and dark pages.
 ATTENTION = ("#0a1a3f", "#2b4272", "#5f6877", "#938c72", "#cbb356", "#fde97a")
 
+
+# What each side of a comparison is drawn in, the same in every figure: which of `Colours.series`, dash, marker, and the
+# hatching of a bar. The blinded model is the masked one, so it has the same colour, open and dotted. Green is left to
+# the true word.
+_SIDES: dict[Side, tuple[int, str, str, str]] = {
+    "masked": (0, "solid", "circle", ""),
+    "blinded": (0, "dot", "circle-open", "."),
+    "causal": (1, "dash", "diamond", "/"),
+    "span": (3, "dashdot", "square", "x"),
+}
 
 # For named curves, in the order of `Colours.series`: dash and marker, each of which tells the curves apart alone.
 LINES = (("solid", "circle"), ("dash", "diamond"), ("dot", "square"), ("dashdot", "triangle-up"))
@@ -81,6 +93,22 @@ DARK = Colours(
 def colours(*, dark: bool) -> Colours:
     """The colours for a dark or a light page."""
     return DARK if dark else LIGHT
+
+
+@dataclass(frozen=True)
+class SideLook:
+    """How one side of a comparison is drawn; each of the four tells it apart alone, but for the colour of the blinded."""
+
+    colour: str
+    dash: str
+    symbol: str
+    hatching: str
+
+
+def side_look(side: Side, ink: Colours) -> SideLook:
+    """How a side is drawn on a dark or a light page."""
+    series, dash, symbol, hatching = _SIDES[side]
+    return SideLook(ink.series[series], dash, symbol, hatching)
 
 
 def attention_scale(steps: int = 40) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from mlm_viz.comparison import Pattern
 from mlm_viz.errors import TextError
 from mlm_viz.gaps import Gap
+from mlm_viz.interventions import use_attention
 from mlm_viz.loading import Kind, Network
-from mlm_viz.readers.reader import Reader, Row, mean_attention, padded
+from mlm_viz.readers.reader import Reader, Row, bits, mean_attention, padded
+from mlm_viz.results import Floats32
 from mlm_viz.spelling import Speller
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids
@@ -20,7 +23,8 @@ from mlm_viz.tokens import Ids
 class CausalReader(Reader):
     """Reads what stands before the gap and guesses what comes next.
 
-    The word and what is revealed of the right side are read too, behind it, where no guess can see them.
+    The word and what is revealed of the right side stand behind that in its rows, where no guess can see them: the
+    pattern shows them, a guess is made without.
     """
 
     kind: Kind = "causal"
@@ -30,23 +34,33 @@ class CausalReader(Reader):
         parameters = sum(weight.numel() for weight in network.network.parameters())
         super().__init__(network.name, speller, network.limit, parameters)
         self.network = network.network
+        self._chooses = "logits_to_keep" in inspect.signature(self.network.forward).parameters
 
     def prompt(self, text: str) -> Ids:
         """The ids of the beginning of a text, with the start token if the model knows one, without an end token.
 
-        White space at the end is left to the next token.
+        A space at the end is left to the next token, which is spelled with the space before it.
 
         Raises:
             TextError: if nothing is there to go on from.
         """
-        ids, offsets = self.encoded(text.rstrip())
-        last = max((i for i, (start, end) in enumerate(offsets) if end > start), default=-1)
-        first = next((i for i, (start, end) in enumerate(offsets) if end > start), len(ids))
-        if last < 0:  # special tokens only: those in front stay
-            ids = ids[:1] if len(ids) else self._start()
-        else:
-            ids = ids[: last + 1] if first else np.concatenate([self._start(optional=True), ids[: last + 1]])
-        return ids
+        cut = self.encoded(text[:-1] if self._takes_along(text) else text)
+        own = np.flatnonzero(~cut.added)
+        if len(own):
+            begin = cut.ids[: own[0]] if own[0] else self._start(optional=True)
+            return np.concatenate([begin, cut.ids[~cut.added]])
+        tokenizer = self.speller.tokenizer
+        starts = {tokenizer.bos_token_id, tokenizer.cls_token_id}
+        # Of an empty text there are special tokens only, and the first may be the one at the end.
+        return cut.ids[:1] if starts.intersection(cut.ids[:1].tolist()) else self._start()
+
+    def is_spaced(self, gap: Gap) -> bool:
+        """Where a space is a byte like any other, a new line is not one."""
+        return self._takes_along(gap.left)
+
+    def _takes_along(self, left: str) -> bool:
+        """Whether the character that `left` ends with becomes part of the next token."""
+        return left.endswith(" ") if self.speller.spelling.style == "byte-level" else left[-1:].isspace()
 
     def _start(self, *, optional: bool = False) -> Ids:
         tokenizer = self.speller.tokenizer
@@ -57,35 +71,37 @@ class CausalReader(Reader):
         return np.array([] if token is None else [token], dtype=np.int64)
 
     def rows(self, gap: Gap, pieces: Sequence[int], revealed: int) -> list[Row]:
-        """One row; the guess at a piece is read at the token before it."""
+        """One row; the guess at a piece is read at the token before it, and what comes behind all slots is hidden."""
         left = self.prompt(gap.left)
-        parts = [left, np.array(pieces, dtype=np.int64)]
-        if pieces and revealed > 0:
-            ids, offsets = self.encoded(gap.right, special=False)
-            parts.append(ids[[not gap.hidden(start, end, revealed) for start, end in offsets]])
-        row = np.concatenate(parts)
-        self.check_length(len(row))
+        behind = self._behind(gap, revealed) if pieces else []
+        ids = np.concatenate([left, np.array([*pieces, *behind], dtype=np.int64)])
+        self.check_length(len(ids))
         slots = tuple(range(len(left) - 1, len(left) - 1 + max(1, len(pieces))))
-        return [Row(row, np.zeros(len(row), dtype=np.bool_), slots)]
+        return [Row(ids, np.arange(len(ids)) > slots[-1], slots)]
 
-    def forward(self, rows: Sequence[Row]) -> list[torch.Tensor]:
+    def _behind(self, gap: Gap, revealed: int) -> list[int]:
+        cut = self.encoded(gap.right, special=False)
+        hidden = (gap.hidden(start, end, revealed) for start, end in cut.places)
+        ids = [int(token) for token, hides in zip(cut.ids, hidden, strict=True) if not hides]
+        return ids if not ids or gap.right[0].isspace() else self.speller.without_space_mark(ids)
+
+    def forward(self, rows: Sequence[Row]) -> list[Floats32]:
         """One pass; what rows are filled up with stands behind them, where nobody sees it."""
-        self._use_attention("sdpa")
-        logits = self.network(input_ids=torch.from_numpy(padded([row.ids for row in rows])), use_cache=False).logits
-        return [logits[number, list(row.slots)] for number, row in enumerate(rows)]
+        use_attention(self.network, "sdpa")
+        ids = padded([row.shown for row in rows])
+        # To the vocabulary goes only what is asked for: with a small model that is most of the work.
+        chosen = np.unique([slot for row in rows for slot in row.slots]) if self._chooses else np.arange(ids.shape[1])
+        more = {"logits_to_keep": torch.from_numpy(chosen)} if self._chooses else {}
+        logits = self.network(input_ids=ids, use_cache=False, **more).logits
+        return [bits(logits[number, np.searchsorted(chosen, row.slots)]) for number, row in enumerate(rows)]
 
     @torch.inference_mode()
     def look(self, row: Row) -> Pattern:
         """Everybody at those before, and at oneself."""
-        self._use_attention("eager")
+        use_attention(self.network, "eager")
         seen = self.network(input_ids=torch.from_numpy(row.ids[None]), output_attentions=True, use_cache=False)
         tokens = len(row.ids)
         open_ = np.tri(tokens, dtype=np.bool_)
         labels = tuple(self.vocabulary.labels[i] for i in row.ids)
         weights = mean_attention(seen.attentions)
         return Pattern(labels, np.zeros(tokens, dtype=np.bool_), open_, weights, row.slots[0])
-
-    def _use_attention(self, implementation: str) -> None:
-        network = self.network
-        if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
-            network.set_attn_implementation(implementation)

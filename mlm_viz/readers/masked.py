@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from mlm_viz.comparison import Pattern
 from mlm_viz.gaps import Gap
 from mlm_viz.loading import Kind
 from mlm_viz.model import Model
-from mlm_viz.readers.reader import Reader, Row, padded, seen
-from mlm_viz.tokens import Flags
+from mlm_viz.readers.reader import Reader, Row, padded, real
+from mlm_viz.results import Floats32
 
 
 class MaskedReader(Reader):
     """Puts a mask into the gap, or as many as the word has pieces.
 
-    What is not revealed stays where it is, but in no layer does any token attend to it; the end token belongs to the
-    right side.
+    What is not revealed stands behind what is, and no token attends to it; so it is left out, which comes to the same.
+    The end token belongs to the right side.
     """
 
     kind: Kind = "masked"
@@ -28,25 +27,16 @@ class MaskedReader(Reader):
         model.check_can_predict()
         super().__init__(model.name, model.speller, model.limit, _count(model))
         self.model = model
+        # Where the mask goes past the backbone, parts of it would take padding for text.
+        self.pads = not model.family.mask_at_layers
 
     def rows(self, gap: Gap, pieces: Sequence[int], revealed: int) -> list[Row]:
         """Row i has the first i pieces written and masks for the rest."""
-        mask, mask_id = self.model.tokenizer.mask_token, self.model.vocabulary.mask_id
-        ids, offsets = self.encoded(gap.left + mask + gap.right)
-        edge = len(gap.left) + len(mask)
-        places = [i for i, (_, end) in enumerate(offsets) if ids[i] == mask_id and end == edge]
-        slot, count = places[0], max(1, len(pieces))
+        mask, count = self.model.tokenizer.mask_token, max(1, len(pieces))
+        ids, hidden, slot = self.around(gap, mask, revealed)
         self.check_length(len(ids) + count - 1)
-        closed = revealed < len(gap.right_words)
-        hidden = np.array(
-            [
-                closed if end <= start else gap.hidden(start - edge, end - edge, revealed)
-                for start, end in offsets[slot + 1 :]
-            ],
-            dtype=np.bool_,
-        )
-        wide = np.concatenate([ids[:slot], np.full(count, mask_id), ids[slot + 1 :]])
-        hides = np.concatenate([np.zeros(slot + count, dtype=np.bool_), hidden])
+        wide = np.insert(ids, slot, [self.model.vocabulary.mask_id] * (count - 1))
+        hides = np.insert(hidden, slot, [False] * (count - 1))
         rows = []
         for number in range(count):
             row = wide.copy()
@@ -54,31 +44,26 @@ class MaskedReader(Reader):
             rows.append(Row(row, hides, (slot + number,)))
         return rows
 
-    def forward(self, rows: Sequence[Row]) -> list[torch.Tensor]:
+    def forward(self, rows: Sequence[Row]) -> list[Floats32]:
         """One pass of the model's one primitive."""
+        shown = [row.shown for row in rows]
+        there = real(shown)
+        allowed = None if there is None else np.repeat(there[:, None, None, :], there.shape[1], axis=2)
         slots = np.array([(number, slot) for number, row in enumerate(rows) for slot in row.slots], dtype=np.int64)
-        found = self.model.forward(padded([row.ids for row in rows]), slots=slots, allowed=_allowed(rows)).log2_probs
+        found = self.model.forward(padded(shown).numpy(), slots=slots, allowed=allowed).log2_probs
         assert found is not None  # noqa: S101 (there are slots)
-        # In bits already; normalising once more in nats leaves them as they are.
-        nats = torch.from_numpy(found * np.float32(np.log(2)))
-        return list(torch.split(nats, [len(row.slots) for row in rows]))
+        return np.split(found, np.cumsum([len(row.slots) for row in rows])[:-1])
 
     def look(self, row: Row) -> Pattern:
-        """Everybody at everybody who is not hidden."""
-        allowed = _allowed([row])
-        attention = self.model.forward(row.ids[None], attention="all", allowed=allowed).attention
+        """Everybody at everybody; what is hidden neither looks nor is looked at."""
+        attention = self.model.forward(row.shown[None], attention="all").attention
         assert attention is not None  # noqa: S101
-        tokens = len(row.ids)
-        open_ = np.ones((tokens, tokens), dtype=np.bool_) if allowed is None else allowed[0, 0]
+        shown = ~row.hidden
+        open_ = shown[:, None] & shown
+        weights = np.zeros(open_.shape, dtype=np.float32)
+        weights[open_] = attention[0].mean(axis=(0, 1)).ravel()
         labels = tuple(self.vocabulary.labels[i] for i in row.ids)
-        weights = attention[0].mean(axis=(0, 1))
-        return Pattern(labels, np.zeros(tokens, dtype=np.bool_), open_, weights, row.slots[0])
-
-
-def _allowed(rows: Sequence[Row]) -> Flags | None:
-    """(rows, 1, query, key), or None if everybody may look everywhere."""
-    keys = seen(rows)
-    return None if keys.all() else np.repeat(keys[:, None, None, :], keys.shape[1], axis=2)
+        return Pattern(labels, np.zeros(len(shown), dtype=np.bool_), open_, weights, row.slots[0])
 
 
 def _count(model: Model) -> int:

@@ -14,8 +14,10 @@ import torch
 from mlm_viz.comparison import Pattern
 from mlm_viz.errors import ModelError
 from mlm_viz.gaps import Gap
+from mlm_viz.interventions import use_attention
 from mlm_viz.loading import Kind, Network
-from mlm_viz.readers.reader import Reader, Row, mean_attention, padded, seen
+from mlm_viz.readers.reader import Reader, Row, bits, mean_attention, padded, real
+from mlm_viz.results import Floats32
 from mlm_viz.spelling import Speller
 from mlm_viz.strings import say
 from mlm_viz.tokens import Flags, Ids
@@ -24,7 +26,10 @@ SENTINEL = "<extra_id_0>"
 
 
 class SpanReader(Reader):
-    """Reads the text with a sentinel in the gap, and is asked what it writes behind that sentinel."""
+    """Reads the text with a sentinel in the gap, and is asked what it writes behind that sentinel.
+
+    What is not revealed stands behind what is, and no token attends to it; so it is left out, which comes to the same.
+    """
 
     kind: Kind = "span"
 
@@ -46,17 +51,10 @@ class SpanReader(Reader):
         self.begin: Ids = np.array([config.pad_token_id if start is None else start, sentinel], dtype=np.int64)
 
     def source(self, gap: Gap, revealed: int) -> tuple[Ids, Flags]:
-        """What the encoder reads, and what of it nobody may look at; the end token belongs to the right side."""
-        ids, offsets = self.encoded(gap.left + SENTINEL + gap.right)
-        edge = len(gap.left) + len(SENTINEL)
-        slot = next(i for i, (_, end) in enumerate(offsets) if ids[i] == self.begin[1] and end >= edge)
+        """What stands before the encoder, and what of it is hidden; the end token belongs to the right side."""
+        ids, hidden, _ = self.around(gap, SENTINEL, revealed)
         self.check_length(len(ids))
-        closed = revealed < len(gap.right_words)
-        hidden = [
-            i > slot and (closed if end <= start else gap.hidden(start - edge, end - edge, revealed))
-            for i, (start, end) in enumerate(offsets)
-        ]
-        return ids, np.array(hidden, dtype=np.bool_)
+        return ids, hidden
 
     def rows(self, gap: Gap, pieces: Sequence[int], revealed: int) -> list[Row]:
         """One row; the guess at a piece is read at the token written before it."""
@@ -64,44 +62,42 @@ class SpanReader(Reader):
         written = np.concatenate([self.begin, np.array(pieces[:-1], dtype=np.int64)])
         return [Row(ids, hidden, tuple(range(1, 1 + max(1, len(pieces)))), written)]
 
-    def forward(self, rows: Sequence[Row]) -> list[torch.Tensor]:
+    def forward(self, rows: Sequence[Row]) -> list[Floats32]:
         """One pass of encoder and decoder."""
-        self._use_attention("sdpa")
+        use_attention(self.network, "sdpa")
+        shown = [row.shown for row in rows]
+        there = real(shown)
         logits = self.network(
-            input_ids=torch.from_numpy(padded([row.ids for row in rows])),
-            attention_mask=torch.from_numpy(seen(rows).astype(np.int64)),
-            decoder_input_ids=torch.from_numpy(padded([_written(row) for row in rows])),
+            input_ids=padded(shown),
+            attention_mask=None if there is None else torch.from_numpy(there.astype(np.int64)),
+            decoder_input_ids=padded([_written(row) for row in rows]),
             use_cache=False,
         ).logits
-        return [logits[number, list(row.slots)] for number, row in enumerate(rows)]
+        return [bits(logits[number, list(row.slots)]) for number, row in enumerate(rows)]
 
     @torch.inference_mode()
     def look(self, row: Row) -> Pattern:
         """What is read at everything that is read; what is written at what was written before and all that is read."""
-        self._use_attention("eager")
+        use_attention(self.network, "eager")
         written = _written(row)
         found = self.network(
-            input_ids=torch.from_numpy(row.ids[None]),
-            attention_mask=torch.from_numpy((~row.hidden[None]).astype(np.int64)),
+            input_ids=torch.from_numpy(row.shown[None]),
             decoder_input_ids=torch.from_numpy(written[None]),
             output_attentions=True,
             use_cache=False,
         )
         reads, writes = len(row.ids), len(written)
-        weights = np.zeros((reads + writes, reads + writes), dtype=np.float32)
-        weights[:reads, :reads] = mean_attention(found.encoder_attentions)
-        weights[reads:, :reads] = mean_attention(found.cross_attentions)
-        weights[reads:, reads:] = mean_attention(found.decoder_attentions)
-        open_ = np.zeros(weights.shape, dtype=np.bool_)
-        open_[:, :reads] = ~row.hidden
-        open_[reads:, reads:] = np.tri(writes, dtype=np.bool_)
+        shown = np.flatnonzero(~row.hidden)
+        rest = np.arange(reads, reads + writes)
+        open_ = np.zeros((reads + writes, reads + writes), dtype=np.bool_)
+        weights = np.zeros(open_.shape, dtype=np.float32)
+        open_[np.ix_([*shown, *rest], shown)] = True
+        open_[np.ix_(rest, rest)] = np.tri(writes, dtype=np.bool_)
+        weights[np.ix_(shown, shown)] = mean_attention(found.encoder_attentions)
+        weights[np.ix_(rest, shown)] = mean_attention(found.cross_attentions)
+        weights[np.ix_(rest, rest)] = mean_attention(found.decoder_attentions)
         labels = tuple(self.vocabulary.labels[i] for i in (*row.ids, *written))
         return Pattern(labels, np.arange(reads + writes) >= reads, open_, weights, reads + row.slots[0])
-
-    def _use_attention(self, implementation: str) -> None:
-        network = self.network
-        if network.config._attn_implementation != implementation and network._supports_sdpa:  # noqa: SLF001
-            network.set_attn_implementation(implementation)
 
 
 def _written(row: Row) -> Ids:

@@ -53,6 +53,12 @@ def network_of(objective: str, settings: Settings = SMALL, vocabulary: int = 132
     return OBJECTIVES[objective](settings).new_model(settings, vocabulary).eval()
 
 
+def size_of(objective: str, settings: Settings, vocabulary: int) -> int:
+    """How many weights a network has; none of them is made."""
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in network_of(objective, settings, vocabulary).parameters())
+
+
 def rows_of(lengths: list[int], seed: int = 0, unknown: bool = False) -> tuple[np.ndarray, np.ndarray]:
     rows = np.random.default_rng(seed).integers(len(SPECIAL), PIECES.size, size=(len(lengths), max(lengths)))
     rows[:, 0] = START
@@ -102,8 +108,7 @@ def test_the_three_models_of_the_default_size_are_equally_large() -> None:
     counts = {}
     for objective in ALL:
         sentinels = OBJECTIVES[objective](settings).sentinels
-        network = network_of(objective, settings, 16_000 + sentinels)
-        counts[objective] = sum(weight.numel() for weight in network.parameters())
+        counts[objective] = size_of(objective, settings, 16_000 + sentinels)
     assert max(counts.values()) / min(counts.values()) < 1.15
     assert counts["causal"] == counts["masked"]
     assert counts["span"] == pytest.approx(counts["masked"], rel=0.02)
@@ -112,7 +117,7 @@ def test_the_three_models_of_the_default_size_are_equally_large() -> None:
 @pytest.mark.parametrize(("layers", "width", "heads"), [(2, 128, 2), (3, 192, 3), (6, 384, 6), (5, 256, 4)])
 def test_the_layers_of_the_span_model_hold_as_many_weights(layers: int, width: int, heads: int) -> None:
     settings = Settings(layers=layers, width=width, heads=heads)
-    sizes = [sum(w.numel() for w in network_of(objective, settings, 10).parameters()) for objective in ALL]
+    sizes = [size_of(objective, settings, 10) for objective in ALL]
     assert max(sizes) / min(sizes) < 1.1
 
 

@@ -11,10 +11,10 @@ import torch
 from scipy.stats import entropy as scipy_entropy
 
 import mlm_viz
-from mlm_viz.analysis.steps import _draw
 from mlm_viz.errors import TextError
 from mlm_viz.masking import Masking
 from mlm_viz.model import Model
+from mlm_viz.sampling import draw
 from mlm_viz.steps import ORDERS, FillSteps, written
 
 ModelOf = Callable[[str], Model]
@@ -147,10 +147,10 @@ def test_chance_follows_the_seed(tiny_model: ModelOf) -> None:
 def test_draws_follow_the_tempered_distribution(temperature: float) -> None:
     probs = np.array([0.5, 0.3, 0.15, 0.05])
     rng = np.random.default_rng(0)
-    counts = np.bincount([_draw(np.log2(probs), temperature, rng) for _ in range(6000)], minlength=4)
+    counts = np.bincount([draw(np.log2(probs), temperature, 1.0, rng) for _ in range(6000)], minlength=4)
     expected = probs ** (1 / temperature)
     np.testing.assert_allclose(counts / 6000, expected / expected.sum(), atol=0.03)
-    assert _draw(np.log2(probs), 0.0, rng) == 0
+    assert draw(np.log2(probs), 0.0, 1.0, rng) == 0
 
 
 def test_text_after_each_step(tiny_model: ModelOf) -> None:

@@ -1,0 +1,254 @@
+"""One gap asked of several models: their guesses as columns of bars, and the same as text.
+
+The rest of a comparison stands beside it and is handed on: the sentence from the numbers, who looks at whom, and the
+curves of the right side coming into view.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import plotly.graph_objects as go
+
+from mlm_viz.comparison import SIDES, Column, Comparison, Side
+from mlm_viz.escape import escape
+from mlm_viz.figures import labels, theme
+from mlm_viz.figures.bars import GAP
+from mlm_viz.figures.comparison_caption import comparison_caption
+from mlm_viz.figures.comparison_curves import reveal_curves, revealed_text
+from mlm_viz.figures.comparison_matrix import pattern_matrix, pattern_text
+from mlm_viz.figures.theme import Colours
+from mlm_viz.results import WordScore
+from mlm_viz.strings import say
+
+__all__ = [
+    "comparison_bars",
+    "comparison_caption",
+    "comparison_text",
+    "pattern_matrix",
+    "pattern_text",
+    "reveal_curves",
+    "revealed_text",
+]
+
+Mark = Literal["guess", "original", "special"]
+
+_MARKS: tuple[Mark, ...] = ("guess", "original", "special")
+_HATCHING = {"guess": "", "original": "/", "special": "."}
+_ROW = 40  # pixels: a line of text, and the bar under it
+_BESIDE = 0.04  # of the width: room between two columns
+_WORD_EMS = 8.0
+_HEAD_EMS = 9.0
+_NAME = 16  # characters to a line of what a column is called
+_LEAST = 0.01  # an axis does not end before
+_MARGINS = {"left": 14, "right": 34, "top": 178, "bottom": 58}
+
+
+@dataclass(frozen=True)
+class _Row:
+    score: WordScore
+    mark: Mark
+    y: float
+
+
+def comparison_bars(comparison: Comparison, *, top: int = 8, dark: bool = False) -> go.Figure:
+    """The best guesses of each model side by side, on one scale, the word that stood there marked.
+
+    Each column has five traces: guesses, the true word, special tokens, what is written above the bars, and a layer to
+    point at. A column that is not there stays empty. The height depends on `top` and on whether the word is known.
+
+    Args:
+        comparison: of one gap; columns may be missing.
+        top: how many guesses of each model.
+        dark: for a dark page.
+
+    Raises:
+        ValueError: if `top` is less than 1.
+    """
+    if top < 1:
+        raise ValueError(say("figure.error.k", k=top))
+    ink = theme.colours(dark=dark)
+    rows = {column.side: _rows(column, top) for column in comparison.columns}
+    largest = max((row.score.probability for column in rows.values() for row in column), default=1.0)
+    end = labels.axis_top(largest, _LEAST)
+    last = top - 0.5 if comparison.gap.word is None else top + 0.5 + GAP
+    figure = go.Figure()
+    for number, side in enumerate(SIDES):
+        figure.add_traces(_column(rows.get(side, []), number, end, ink))
+    figure.layout = theme.layout(
+        ink,
+        round(_MARGINS["top"] + _MARGINS["bottom"] + (last + 0.5) * _ROW),
+        **_MARGINS,
+        barmode="overlay",
+        shapes=[
+            _separator(number, top, ink) for number, side in enumerate(SIDES) if _is_below(rows.get(side, []), top)
+        ],
+        annotations=[_head(comparison, side, number, ink) for number, side in enumerate(SIDES)],
+        **_axes(end, last, ink),
+    )
+    return figure
+
+
+def _rows(column: Column, top: int) -> list[_Row]:
+    """The best guesses, and the true word below them if it is not among them."""
+    guess, special = column.guess, column.guess.vocabulary.special_ids
+    rows = [
+        _Row(
+            guess.score_id(token),
+            "original" if token == guess.original else "special" if token in special else "guess",
+            place,
+        )
+        for place, token in enumerate(int(i) for i in guess.best(top))
+    ]
+    if column.word is None or any(row.mark == "original" for row in rows):
+        return rows
+    return [*rows, _Row(column.word, "original", top + GAP)]
+
+
+def _is_below(rows: Sequence[_Row], top: int) -> bool:
+    return any(row.y >= top for row in rows)
+
+
+def _place(number: int) -> tuple[float, float]:
+    """From where to where a column stands, in shares of the width."""
+    width = (1 - _BESIDE * (len(SIDES) - 1)) / len(SIDES)
+    return number * (width + _BESIDE), number * (width + _BESIDE) + width
+
+
+def _names(number: int) -> dict[str, str]:
+    """What plotly calls the axes of a column."""
+    return {"xaxis": f"x{number + 1}" if number else "x", "yaxis": f"y{number + 1}" if number else "y"}
+
+
+def _axes(end: float, last: float, ink: Colours) -> dict[str, Any]:
+    ticks = [0.0, end / 2, end]
+    texts = [f"{100 * tick:g} %" for tick in ticks]
+    axes: dict[str, Any] = {}
+    for number in range(len(SIDES)):
+        key, names = str(number + 1) if number else "", _names(number)
+        across = {"domain": list(_place(number)), "anchor": names["yaxis"], "tickvals": ticks, "ticktext": texts}
+        axes[f"xaxis{key}"] = labels.percent_axis(ink, end, least=_LEAST, **across)
+        down = {"range": [last, -0.6], "anchor": names["xaxis"], "showticklabels": False, "showgrid": False}
+        axes[f"yaxis{key}"] = theme.axis(ink, **down)
+    return axes
+
+
+def _column(rows: Sequence[_Row], number: int, end: float, ink: Colours) -> list[Any]:
+    bars = [_bars([row for row in rows if row.mark == mark], mark, number, ink) for mark in _MARKS]
+    hover = labels.hover_layer([row.y for row in rows], [_hover(row) for row in rows], start=0, end=end, across=True)
+    return [*bars, _texts(rows, number, end, ink), hover.update(_names(number))]
+
+
+def _bars(rows: Sequence[_Row], mark: Mark, number: int, ink: Colours) -> go.Bar:
+    fill = {"guess": ink.guess, "original": ink.original, "special": ink.special}[mark]
+    return go.Bar(
+        x=[row.score.probability for row in rows],
+        y=[row.y + 0.24 for row in rows],
+        name=escape(say(f"comparison.mark.{mark}")),
+        legendgroup=mark,
+        showlegend=number == 0,
+        orientation="h",
+        width=0.34,
+        marker={
+            "color": fill,
+            "pattern": theme.pattern(_HATCHING[mark], ink.paper),
+            "line": {"color": ink.text, "width": 1.5 if mark == "original" else 0},
+        },
+        hoverinfo="skip",
+        **_names(number),
+    )
+
+
+def _texts(rows: Sequence[_Row], number: int, end: float, ink: Colours) -> go.Scatter:
+    """Above each bar its token on the left and its probability on the right."""
+    values = [escape(labels.percent(row.score.probability)) for row in rows]
+    return go.Scatter(
+        x=[0.0] * len(rows) + [end] * len(rows),
+        y=[row.y - 0.2 for row in rows] * 2,
+        text=[*(_token(row, ink) for row in rows), *values],
+        mode="text",
+        textposition=["middle right"] * len(rows) + ["middle left"] * len(rows),
+        textfont={"size": theme.SIZE, "color": ink.text},
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
+        **_names(number),
+    )
+
+
+def _token(row: _Row, ink: Colours) -> str:
+    if row.mark == "original":
+        return f'<b><span style="color:{ink.original_ink}">✓ {labels.markup(row.score.word, _WORD_EMS - 2)}</span></b>'
+    word = labels.markup(row.score.word, _WORD_EMS)
+    return f'<span style="color:{ink.muted}">{word}</span>' if row.mark == "special" else word
+
+
+def _hover(row: _Row) -> str:
+    score = row.score
+    pieces = " ".join(score.pieces)
+    return labels.lines(
+        score.word,
+        "" if pieces == score.word else say("figure.bars.pieces", pieces=pieces),
+        say("figure.bars.probability", value=labels.percent(score.probability)),
+        say("figure.bars.rank", rank=score.rank),
+        say("figure.bars.surprisal", bits=score.surprisal),
+    )
+
+
+def _separator(number: int, top: int, ink: Colours) -> dict[str, Any]:
+    """A line between the best guesses and the true word below them."""
+    start, end = _place(number)
+    place = top - 0.6 + GAP
+    line = {"color": ink.muted, "width": 1.5, "dash": "dot"}
+    return {"type": "line", "xref": "paper", "x0": start, "x1": end, "y0": place, "y1": place, "line": line}
+
+
+def _head(comparison: Comparison, side: Side, number: int, ink: Colours) -> dict[str, Any]:
+    """Above a column: what it is, what it reads, its model, and the numbers of the true word; always six lines."""
+    column = next((column for column in comparison.columns if column.side == side), None)
+    small = f'<span style="font-size:{theme.SIZE - 2}px;color:{ink.muted}">{{}}</span>'
+    first, *rest = textwrap.wrap(say(f"side.{side}"), _NAME)
+    lines = [
+        f"<b>{escape(first)}</b>",
+        f"<b>{escape(' '.join(rest))}</b>" if rest else small.format(escape(say(f"comparison.sees.{side}"))),
+        small.format("" if column is None else labels.markup(column.model, _HEAD_EMS + 2)),
+        *([escape(say("comparison.no_answer")), "", ""] if column is None else _numbers(column, ink)),
+    ]
+    place = {"xref": "paper", "yref": "paper", "x": _place(number)[0], "y": 1, "yshift": 8, "align": "left"}
+    return {
+        **place,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "text": "<br>".join(line or " " for line in lines),
+    }
+
+
+def _numbers(column: Column, ink: Colours) -> list[str]:
+    entropy = escape(say("comparison.entropy", bits=column.guess.entropy))
+    if column.word is None:
+        return [entropy, "", ""]
+    word = labels.markup(column.word.word, _HEAD_EMS - 2)
+    value, rank = labels.percent(column.word.probability), column.word.rank
+    shown = f'<b><span style="color:{ink.original_ink}">✓ {word}</span></b>'
+    return [shown, escape(say("comparison.word", value=value, rank=rank)), entropy]
+
+
+# --- the same in words ------------------------------------------------------------------------------------------------
+
+
+def comparison_text(comparison: Comparison, top: int = 8) -> str:
+    """What `comparison_bars` shows, as plain lines: for screen readers, logs and tests."""
+    return "\n\n".join("\n".join(_lines(column, top)) for column in comparison.columns)
+
+
+def _lines(column: Column, top: int) -> list[str]:
+    lines = [say("comparison.text.head", side=say(f"side.{column.side}"), model=column.model)]
+    for row in _rows(column, top):
+        value = labels.percent(row.score.probability)
+        line = say("figure.bars.line", word=row.score.word, rank=row.score.rank, value=value, bits=row.score.surprisal)
+        lines.append(say(f"comparison.text.{row.mark}", line=line))
+    return [*lines, say("comparison.entropy", bits=column.guess.entropy)]
