@@ -70,12 +70,10 @@ _ENGLISH: dict[str, str] = {
     "comparison.pattern.full": "Every token looks at every token.",
     "comparison.pattern.hidden": "Every token in view looks at every token in view.",
     "comparison.pattern.triangular": "Each token looks at itself and at those before it.",
-    "comparison.pattern.parts": (
-        "What is read looks at all that is read; what is written, at that and at what was written before."
-    ),
+    "comparison.pattern.parts": "What is read looks both ways; what is written, back and at all that is read.",
     "comparison.pattern.closed": "may not look",
     "comparison.pattern.slot": "row of the guess",
-    "comparison.pattern.weight": "attention, mean of all layers and heads",
+    "comparison.pattern.weight": "mean attention",
     "comparison.pattern.part.read": "read",
     "comparison.pattern.part.written": "written",
     "comparison.pattern.text.closed": "{closed:,} of {cells:,} cells are closed.",

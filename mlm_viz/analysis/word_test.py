@@ -114,12 +114,15 @@ def _sampled(texts: dict[str, list[str]], sample: int | None, seed: int) -> dict
 
 def _spelled(words: Sequence[AskedWord], readers: Iterable[Reader]) -> tuple[list[AskedWord], list[AskedWord]]:
     """Those that every vocabulary can spell, and the others."""
-    asked = list(set(readers))  # the blinded one is most often the masked one
-    spelled = [all(_can_spell(reader, word.gap) for reader in asked) for word in words]
-    known, left_out = (
-        [word for word, fine in zip(words, spelled, strict=True) if fine is one] for one in (True, False)
-    )
-    return known, left_out
+    asked = set(readers)  # the blinded one is most often the masked one
+    found: dict[tuple[str | None, str], bool] = {}  # how a word is spelled hangs on what stands right before it
+    for word in words:
+        key = (word.gap.word, word.gap.left[-1:])
+        if key not in found:
+            found[key] = all(_can_spell(reader, word.gap) for reader in asked)
+    fine = [found[word.gap.word, word.gap.left[-1:]] for word in words]
+    known = [word for word, spelled in zip(words, fine, strict=True) if spelled]
+    return known, [word for word, spelled in zip(words, fine, strict=True) if not spelled]
 
 
 def _can_spell(reader: Reader, gap: Gap) -> bool:

@@ -44,7 +44,7 @@ _WORD_EMS = 8.0
 _HEAD_EMS = 9.0
 _NAME = 16  # characters to a line of what a column is called
 _LEAST = 0.01  # an axis does not end before
-_MARGINS = {"left": 14, "right": 34, "top": 178, "bottom": 58}
+_MARGINS = {"left": 24, "right": 34, "top": 178, "bottom": 58}
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _word_axis(revealed: Revealed, ink: Colours) -> dict[str, Any]:
     fits = all(labels.ems(labels.short(word, _WORD_EMS)) * theme.SIZE <= spacing for word in words[1:])
     inks = [ink.muted, *[ink.text] * (len(words) - 1)]
     heading = labels.token_title("comparison.curve.words", ink)
-    more: dict[str, Any] = {"range": [-0.03 * last, 1.03 * last], "title": heading, "tickangle": 0 if fits else -60}
+    more: dict[str, Any] = {"range": [-0.03 * last, 1.07 * last], "title": heading, "tickangle": 0 if fits else -60}
     return labels.token_axis(ink, words, inks=inks, spacing=spacing, most=_WORD_EMS, **more)
 
 

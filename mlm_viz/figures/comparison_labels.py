@@ -16,7 +16,7 @@ from mlm_viz.tokens import is_cjk
 
 MARGINS = {"left": 112, "right": 30, "top": 176, "bottom": 60}
 _LABEL_EMS = 6.0
-_LINE = 46  # characters to a line of the sentence above
+_LINE = 50  # characters to a line of the sentence above
 
 
 def shape_of(pattern: Pattern) -> str:

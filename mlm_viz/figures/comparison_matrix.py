@@ -78,7 +78,7 @@ def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: 
         "yref": "container",
         "yanchor": "bottom",
         "lenmode": "pixels",
-        "len": 270,
+        "len": 250,
         "thickness": 14,
         "xpad": 0,
         "ypad": 4,
@@ -88,7 +88,7 @@ def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: 
         "tickfont": {"size": theme.SIZE - 1, "color": ink.text},
         "ticks": "outside",
         "tickangle": 0,
-        "title": {"text": escape(say("comparison.pattern.weight")), "side": "top", "font": {"size": theme.SIZE - 2}},
+        "title": {"text": escape(say("comparison.pattern.weight")), "side": "right", "font": {"size": theme.SIZE - 1}},
     }
     return go.Heatmap(
         # plotly sends a matrix to the page as written numbers: as many digits as are told on hovering, and no more.

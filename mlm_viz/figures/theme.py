@@ -97,7 +97,7 @@ def colours(*, dark: bool) -> Colours:
 
 @dataclass(frozen=True)
 class SideLook:
-    """How one side of a comparison is drawn; each of the four tells it apart alone, but for the colour of the blinded."""
+    """How one side of a comparison is drawn: each tells it apart alone, but for the colour of the blinded one."""
 
     colour: str
     dash: str

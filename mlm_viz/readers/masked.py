@@ -35,8 +35,8 @@ class MaskedReader(Reader):
         mask, count = self.model.tokenizer.mask_token, max(1, len(pieces))
         ids, hidden, slot = self.around(gap, mask, revealed)
         self.check_length(len(ids) + count - 1)
-        wide = np.insert(ids, slot, [self.model.vocabulary.mask_id] * (count - 1))
-        hides = np.insert(hidden, slot, [False] * (count - 1))
+        wide = np.insert(ids, slot, np.full(count - 1, ids[slot]))
+        hides = np.insert(hidden, slot, np.zeros(count - 1, dtype=np.bool_))
         rows = []
         for number in range(count):
             row = wide.copy()

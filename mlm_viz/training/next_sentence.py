@@ -37,8 +37,8 @@ from mlm_viz.training.pair_features import read_pairs
 from mlm_viz.training.sentence_pairs import Passages
 
 _BATCH = 64
-_RATE = 1e-2
-_DECAY = 1.0  # strong, as there are more features than pairs
+_RATE = 3e-3
+_DECAY = 0.1
 _MOST_EPOCHS = 1000
 Watch = Callable[[HeadLearning], None]
 

@@ -43,7 +43,12 @@ OTHERS = {"pair": "The man was walking in the parks with his dog.", "contrast": 
 # What the page says of a widget that took more than two seconds to get ready, and what makes it say so of every one.
 TOO_LATE = "[anywidget] Failed to initialize model."
 IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
-AbortSignal.timeout = (ms) => timeout(ms === 2000 ? 0 : ms);"""
+AbortSignal.timeout = (ms) => {
+  if (ms !== 2000) return timeout(ms);
+  const over = new AbortController();
+  queueMicrotask(() => over.abort());
+  return over.signal;
+};"""
 
 
 @dataclass

@@ -29,7 +29,7 @@ WORDS = ["the cat", "a dog", "big park", "paris weather", "we went", "very good"
 # Six passages of four sentences that the tiny models can spell, and six in Chinese.
 SMALL = [[f"{start} {end}" for end in ("today.", "runs in paris.", "is happy!", "not red.")] for start in WORDS]
 SMALL_ZH = [[f"{start}{end}" for end in ("今天", "去公园", "很好", "要买书")] for start in "我天书气学早"]
-MANY = [[f"{n} {i}." for i in range(7)] for n in range(48)]
+MANY = [[f"{n} {i}." for i in range(7)] for n in range(80)]
 
 
 @pytest.fixture(scope="module")
@@ -246,10 +246,12 @@ def test_what_is_written_in_the_features_is_learned(pool: str) -> None:
 
 @pytest.mark.parametrize("pool", ["cls", "mean"])
 def test_from_noise_nothing_is_learned(pool: str) -> None:
-    found = [train_next_sentence(planted(pool, 0.0, seed), pool=pool, progress=False) for seed in range(5)]
-    assert np.mean([result.accuracy.value for result in found]) == pytest.approx(CHANCE, abs=0.05)
-    inside = [result.accuracy.low <= CHANCE <= result.accuracy.high for result in found]
-    assert sum(inside) >= 4
+    found = [
+        train_next_sentence(planted(pool, 0.0, seed), pool=pool, epochs=5, progress=False).accuracy
+        for seed in range(10)
+    ]
+    assert np.mean([estimate.value for estimate in found]) == pytest.approx(CHANCE, abs=0.03)
+    assert sum(estimate.low <= CHANCE <= estimate.high for estimate in found) >= 8
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
@@ -206,6 +206,7 @@ def test_reading_through_settle_sees_the_last_change(tiny_bert: Model) -> None:
     assert not state.stale
 
 
+@settings(max_examples=20)  # each makes two states of up to six looks
 @given(groups=st.lists(st.sets(st.integers(1, 9), max_size=4), min_size=1, max_size=6))
 def test_merged_or_not_the_end_is_the_same(tiny_bert: Model, groups: list[set[int]]) -> None:
     async def merged() -> ExplorerState:
