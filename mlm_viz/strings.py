@@ -152,8 +152,8 @@ _ENGLISH: dict[str, str] = {
     "figure.word_test.bits": "bits per word: fewer is better",
     "figure.word_test.accuracy.told": "{side}: {value} of the words guessed ({low} to {high})",
     "figure.word_test.bits.told": "{side}: {value} bits per word ({low} to {high})",
-    "figure.word_test.accuracy.difference": "{name}: {value} points ({low} to {high})",
-    "figure.word_test.bits.difference": "{name}: {value} bits ({low} to {high})",
+    "figure.word_test.accuracy.difference": "{value} points ({low} to {high})",
+    "figure.word_test.bits.difference": "{value} bits ({low} to {high})",
     "figure.word_test.counts": "{words:,} words of {sentences:,} sentences",
     "figure.word_test.text.panel": "{name}: {counts}",
     "figure.word_test.note.interval": (
@@ -245,7 +245,6 @@ _ENGLISH: dict[str, str] = {
         "Bits per character: what the text costs a judge; fewer is more like the texts it learned from, and no judge "
         "should be believed about itself. Probable is not yet good: look at the repetitions, too."
     ),
-    "writing.writers": "What each model writes",
     "writing.text": "{writer}: {text} ({numbers})",
     "writing.text.number": "{name} {value}",
     "figure.writing.bits": "bits per character, mean over prompts",
@@ -696,15 +695,15 @@ _ENGLISH: dict[str, str] = {
     "figure.next_sentence.name.held": "held out",
     "figure.next_sentence.point": "{name}, epoch {epoch}: {accuracy} right, {bits:.2f} bits",
     "figure.next_sentence.wrong.other": "from another passage",
-    "figure.next_sentence.wrong.near": "from the same passage",
-    "figure.next_sentence.wrong.swapped": "the two swapped",
-    "figure.next_sentence.wrong": "wrong pairs: the second sentence is …",
+    "figure.next_sentence.wrong.near": "same passage, not next",
+    "figure.next_sentence.wrong.swapped": "the one before",
+    "figure.next_sentence.wrong": "wrong second sentence: …",
     "figure.next_sentence.pool.cls": "head on [CLS]",
     "figure.next_sentence.pool.mean": "head on the means",
-    "figure.next_sentence.trained": "{pool}, trained on wrong pairs {wrong}",
+    "figure.next_sentence.trained": "{pool}, trained against: {wrong}",
     "figure.next_sentence.tested": "{name}: {value} right, 95 % interval {low} to {high}",
     "figure.next_sentence.preferred": "the real one of the two is found more probable in {value} ({low} to {high})",
-    "figure.next_sentence.text": "wrong pairs {wrong}: {told}",
+    "figure.next_sentence.text": "Second sentence {wrong}: {told}",
     # --- bertviz: the frames under the attention panel, and what stands in their place -------
     "bertviz.head.title": "bertviz head view of layer {layer}",
     "bertviz.head.caption": (

@@ -40,7 +40,7 @@ _MARKS: tuple[Mark, ...] = ("guess", "original", "special")
 _HATCHING = {"guess": "", "original": "/", "special": "."}
 _ROW = 40  # pixels: a line of text, and the bar under it
 _BESIDE = 0.04  # of the width: room between two columns
-_WORD_EMS = 8.0
+_WORD_EMS = 6.6
 _HEAD_EMS = 9.0
 _NAME = 16  # characters to a line of what a column is called
 _LEAST = 0.01  # an axis does not end before
@@ -125,7 +125,7 @@ def _names(number: int) -> dict[str, str]:
 
 def _axes(end: float, last: float, ink: Colours) -> dict[str, Any]:
     ticks = [0.0, end / 2, end]
-    texts = [f"{100 * tick:g} %" for tick in ticks]
+    texts = ["0", f"{100 * ticks[1]:g} %", ""]  # at the end it would touch the next column's
     axes: dict[str, Any] = {}
     for number in range(len(SIDES)):
         key, names = str(number + 1) if number else "", _names(number)

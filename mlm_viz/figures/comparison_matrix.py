@@ -69,18 +69,19 @@ def pattern_matrix(
 
 
 def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: int) -> go.Heatmap:
-    ticks = [top * share for share in (0, 0.2, 0.5, 1)]
+    ticks = [top * share for share in (0, 0.25, 0.5, 1)]
     bar = {
         "orientation": "h",
         "x": 0,
+        "xref": "container",
         "xanchor": "left",
         "y": 0,
         "yref": "container",
         "yanchor": "bottom",
         "lenmode": "pixels",
-        "len": 250,
+        "len": 340,
         "thickness": 14,
-        "xpad": 0,
+        "xpad": 22,
         "ypad": 4,
         "outlinewidth": 0,
         "tickvals": ticks,

@@ -149,7 +149,7 @@ def _line(name: str, accuracy: Floats64, bits: Floats64, of: Of, number: int, in
 
 
 def _up(learning: HeadLearning, of: Of, ink: Colours) -> dict[str, Any]:
-    title = labels.token_title(f"figure.next_sentence.{of}", ink)
+    title = labels.token_title("figure.next_sentence.accuracy" if of == "accuracy" else "figure.next_sentence.bits", ink)
     if of == "accuracy":
         return labels.percent_axis(ink, 1.0, title=title)
     highest = max(float(learning.bits.max()), float(learning.held_bits.max()), 1.2)

@@ -17,7 +17,7 @@ from mlm_viz.strings import say
 
 By = Literal["tokens", "targets"]
 
-_MARGINS = {"left": 64, "right": 28, "top": 44, "bottom": 128}
+_MARGINS = {"left": 64, "right": 28, "top": 64, "bottom": 128}
 _HEIGHT = 470
 
 

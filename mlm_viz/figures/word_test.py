@@ -16,9 +16,9 @@ from mlm_viz.intervals import Estimate
 from mlm_viz.strings import say
 from mlm_viz.word_tests import DIFFERENCE, MEASURES, Measure, Panel, WordTest, panel_name
 
-_MARGINS = {"left": 148, "right": 12, "top": 78, "bottom": 176}
+_MARGINS = {"left": 148, "right": 12, "top": 98, "bottom": 176}
 _ROW = 38  # pixels
-_BETWEEN = 120  # pixels between two panels above each other: ticks of one, name of the other
+_BETWEEN = 140  # pixels between two panels above each other: ticks of one, name of the other
 _GAP = 0.05  # of the width, between two panels side by side
 _ROOM = 1.34  # times the longest interval an axis takes: for the number behind it
 _LETTERS = theme.SIZE - 1
@@ -71,8 +71,8 @@ def word_test_text(test: WordTest, of: Measure = "accuracy") -> str:
     for panel in test.panels:
         lines.append(say("figure.word_test.text.panel", name=panel_name(panel), counts=_counts(test, panel)))
         lines += [f"  {_told(test, of, panel, side)}" for side in test.sides]
-        lines += [f"  {line}" for line in _difference(test, of, panel)]
-    return "\n".join([*lines, _note(of)])
+        lines.append(f"  {' '.join(_difference(test, of, panel))}")
+    return "\n".join([*(line for line in lines if line.strip()), _note(of)])
 
 
 # --- numbers as people read them --------------------------------------------------------------------------------------
@@ -89,13 +89,13 @@ def _told(test: WordTest, of: Measure, panel: Panel, side: Side) -> str:
 
 
 def _difference(test: WordTest, of: Measure, panel: Panel) -> list[str]:
-    """One line, if both models are there."""
+    """What is subtracted, and the difference; nothing if one of the two models is not there."""
     if not set(DIFFERENCE) <= set(test.sides):
         return []
     found = test.estimate(of, panel, *DIFFERENCE)
     scale = 100 if of == "accuracy" else 1
     ends = {name: labels.signed(scale * getattr(found, name)) for name in ("value", "low", "high")}
-    return [say(f"figure.word_test.{of}.difference", name=say("word_test.difference"), **ends)]
+    return [f"{say('word_test.difference')}:", say(f"figure.word_test.{of}.difference", **ends)]
 
 
 def _counts(test: WordTest, panel: Panel) -> str:
@@ -105,9 +105,8 @@ def _counts(test: WordTest, panel: Panel) -> str:
 
 
 def _note(of: Measure) -> str:
-    return " ".join((say("figure.word_test.note.interval"), say("figure.word_test.note.alike"))) + (
-        " " + say("figure.word_test.note.bits") if of == "bits" else ""
-    )
+    names = ["interval", "alike", *(["bits"] if of == "bits" else [])]
+    return " ".join(say(f"figure.word_test.note.{name}") for name in names)
 
 
 # --- where things stand -----------------------------------------------------------------------------------------------

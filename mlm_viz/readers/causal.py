@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,17 +92,21 @@ class CausalReader(Reader):
         ids = padded([row.shown for row in rows])
         # To the vocabulary goes only what is asked for: with a small model that is most of the work.
         chosen = np.unique([slot for row in rows for slot in row.slots]) if self._chooses else np.arange(ids.shape[1])
-        more = {"logits_to_keep": torch.from_numpy(chosen)} if self._chooses else {}
-        logits = self.network(input_ids=ids, use_cache=False, **more).logits
+        logits = self._run(ids, chosen).logits
         return [bits(logits[number, np.searchsorted(chosen, row.slots)]) for number, row in enumerate(rows)]
 
     @torch.inference_mode()
     def look(self, row: Row) -> Pattern:
         """Everybody at those before, and at oneself."""
         use_attention(self.network, "eager")
-        seen = self.network(input_ids=torch.from_numpy(row.ids[None]), output_attentions=True, use_cache=False)
+        seen = self._run(torch.from_numpy(row.ids[None]), np.array([0]), output_attentions=True)
         tokens = len(row.ids)
         open_ = np.tri(tokens, dtype=np.bool_)
         labels = tuple(self.vocabulary.labels[i] for i in row.ids)
         weights = mean_attention(seen.attentions)
         return Pattern(labels, np.zeros(tokens, dtype=np.bool_), open_, weights, row.slots[0])
+
+    def _run(self, ids: torch.Tensor, chosen: Ids, **more: bool) -> Any:
+        if self._chooses:
+            return self.network(input_ids=ids, use_cache=False, logits_to_keep=torch.from_numpy(chosen), **more)
+        return self.network(input_ids=ids, use_cache=False, **more)

@@ -257,13 +257,12 @@ class Reader(ABC):
         """
         edge = len(gap.left) + len(token)
         cut = self.encoded(gap.left + token + gap.right, meant=edge - 1)
-        start, end = cut.places.T
-        wanted = cut.ids == self.vocabulary.ids[token]
-        slot = int(np.flatnonzero(wanted & (start < edge) & (end >= edge))[0])
+        slot = int(np.flatnonzero(cut.ids == self.vocabulary.ids[token])[0])
+        start, end = cut.places.T - edge
         ends = revealed < len(gap.right_words)
         hidden = np.zeros(len(cut.ids), dtype=np.bool_)
         for place in range(slot + 1, len(hidden)):
-            hidden[place] = ends if cut.added[place] else gap.hidden(start[place] - edge, end[place] - edge, revealed)
+            hidden[place] = ends if cut.added[place] else gap.hidden(start[place], end[place], revealed)
         return cut.ids, np.logical_or.accumulate(hidden), slot
 
     def _as_text(self, token: int, name: str) -> tuple[int, ...]:

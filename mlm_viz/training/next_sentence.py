@@ -115,7 +115,7 @@ class Head(nn.Module):
     """From the states of a pair to the log-odds that its second sentence is the next one: logistic regression.
 
     Two states are shown as they are, with their product and how far they are apart, and besides, for every layer, how
-    alike they are on the whole. Each of these groups is scaled so that together it weighs as much as the other: else the
+    alike they are on the whole. Each of these two groups is scaled to weigh as much as the other together: else the
     many would drown the few, which carry more.
 
     Args:

@@ -33,6 +33,8 @@ CHROMIUM_FLAGS = (
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _START_SECONDS = 90
 PATIENCE = 120_000  # ms; other work may share the processor
+# What the page says of a widget that took more than two seconds to get ready.
+TOO_LATE = "[anywidget] Failed to initialize model."
 
 
 def launch(playwright: Playwright) -> Browser:

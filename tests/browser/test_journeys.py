@@ -19,9 +19,9 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.evidence.heads import HeadsView
 from mlm_viz.widgets.evidence.panel import VIEWS
 from mlm_viz.widgets.evidence.view import EvidenceView
-from tests.browser.lab import PATIENCE, ROOT, Lab, Watch, lab, launch, write_notebook
+from tests.browser.lab import PATIENCE, ROOT, TOO_LATE, Lab, Watch, lab, launch, write_notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 TEXT = "The weather is so nice today."
 LONG = "The man was walking in the park with his dog when it began to rain, so they went home and had a cup of tea."
@@ -40,8 +40,7 @@ explorer""",
     """print("KERNEL", json.dumps({"run": next(runs), "slot": explorer.slot, "silenced": sorted(explorer.state.silenced)}))""",
 ]
 OTHERS = {"pair": "The man was walking in the parks with his dog.", "contrast": "The woman was sitting in the ____."}
-# What the page says of a widget that took more than two seconds to get ready, and what makes it say so of every one.
-TOO_LATE = "[anywidget] Failed to initialize model."
+# Has the page find every widget too late.
 IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
 AbortSignal.timeout = (ms) => {
   if (ms !== 2000) return timeout(ms);
@@ -281,7 +280,6 @@ def drawn(page: Page, title: str, what: str) -> int:
     return frame.locator(what).count()
 
 
-@pytest.mark.timeout(900)
 def test_why_opens_nine_views_and_a_click_silences_a_head(visit: Visit) -> None:
     visit.run("why.ipynb")
     page, panel = visit.page, visit.page.locator(".mlmviz-evidence")

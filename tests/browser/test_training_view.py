@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.browser.lab import PATIENCE, Lab, Watch, lab, launch, write_notebook
+from tests.browser.lab import PATIENCE, TOO_LATE, Lab, Watch, lab, launch, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-# anywidget's, when a widget takes more than two seconds to start, as beside a training; it starts all the same.
-BENIGN = ("[anywidget] Failed to initialize model.",)
 # So large a budget that both trainings end by being stopped.
 CELLS = [
     """import json, mlm_viz, torch
@@ -64,7 +62,8 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert watch.outside == []
-    assert [error for error in watch.errors if not error.startswith(BENIGN)] == []
+    # Beside a training a widget may come late; that it works all the same is the subject of a journey of its own.
+    assert [error for error in watch.errors if TOO_LATE not in error] == []
 
 
 def wait_for_steps(view: Locator, more_than: int) -> int:

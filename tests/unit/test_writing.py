@@ -312,7 +312,7 @@ def test_an_empty_prompt_without_a_start_token_is_refused(causal: Any, monkeypat
     reader = causal("gpt2")
     monkeypatch.setattr(reader.speller, "tokenizer", Endless(reader.speller.tokenizer))
     with pytest.raises(TextError, match="goes on from what stands before"):
-        continue_from(reader, "  ", tokens=3)
+        continue_from(reader, "", tokens=3)
 
 
 # --- tokens as text -----------------------------------------------------------------------------------
