@@ -24,7 +24,8 @@ help: ## This list
 lab: install-lab ## Open JupyterLab on the notebooks (installs on the first call)
 	@exec $(BIN)/mlm-viz lab $(ARGS)
 
-test: install-test browser lint ## Install what the tests need and run everything
+test: install-test ## Install what the tests need and run everything
+	@$(MAKE) --no-print-directory -j 2 browser lint
 	@echo "== pytest, $(WORKERS) workers; then JupyterLab in a browser, with the machine to itself"
 	@status=0; \
 	$(PYTEST) -m "not browser" -n $(WORKERS) $(SHARED_OUT) || status=1; \

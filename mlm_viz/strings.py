@@ -254,11 +254,12 @@ _ENGLISH: dict[str, str] = {
     "figure.writing.own": "a model about its own writing",
     "figure.writing.distinct": "distinct pairs",
     "figure.writing.repetition": "repeated",
-    "figure.writing.words": "{words:.1f} words",
+    "figure.writing.words": "written",
+    "figure.writing.count": "{words:.1f} words",
     "figure.writing.share": "{name}: {value} ({low} to {high})",
     "figure.writing.note": (
-        "Lines are 95 % intervals from drawing prompts again. Hollow: {own}. Distinct pairs: share of neighbouring words "
-        "that are written once only; repeated: longest run of words that had stood before."
+        "Lines are 95 % intervals from drawing prompts again. Hollow: {own}. Distinct pairs: how many different "
+        "pairs of neighbouring words there are among all pairs; repeated: longest run of words that had stood before."
     ),
     # --- errors -----------------------------------------------------------------------------
     "error.language": "there are no strings in {code!r}; there are: {known}",

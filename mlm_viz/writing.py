@@ -21,7 +21,7 @@ Writer = Literal["causal", "span", "left_to_right", "confident", "random", "gibb
 WRITERS: tuple[Writer, ...] = get_args(Writer)
 Judge = Literal["causal", "masked"]
 JUDGES: tuple[Judge, ...] = get_args(Judge)
-Measure = Literal["causal", "masked", "distinct", "repetition"]
+Measure = Literal["causal", "masked", "words", "distinct", "repetition"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 _LANGUAGES = ("en", "zh")
 
@@ -113,7 +113,9 @@ class Writing:
         return longest_repetition(split(self.gap.left), self.words)
 
     def value(self, measure: Measure) -> float:
-        """One number: bits per character of a judge, `distinct` or `repetition`; NaN if there is none."""
+        """One number: bits per character of a judge, how many words, `distinct` or `repetition`; NaN if there is none."""
+        if measure == "words":
+            return float(len(self.words))
         if measure == "distinct":
             return self.distinct
         if measure == "repetition":

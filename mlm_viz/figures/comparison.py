@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -20,8 +19,8 @@ from mlm_viz.figures.bars import GAP
 from mlm_viz.figures.comparison_caption import comparison_caption
 from mlm_viz.figures.comparison_curves import reveal_curves, revealed_text
 from mlm_viz.figures.comparison_matrix import pattern_matrix, pattern_text
+from mlm_viz.figures.comparison_rows import Mark, Row, comparison_text, rows_of
 from mlm_viz.figures.theme import Colours
-from mlm_viz.results import WordScore
 from mlm_viz.strings import say
 
 __all__ = [
@@ -34,8 +33,6 @@ __all__ = [
     "revealed_text",
 ]
 
-Mark = Literal["guess", "original", "special"]
-
 _MARKS: tuple[Mark, ...] = ("guess", "original", "special")
 _HATCHING = {"guess": "", "original": "/", "special": "."}
 _ROW = 40  # pixels: a line of text, and the bar under it
@@ -45,13 +42,6 @@ _HEAD_EMS = 9.0
 _NAME = 16  # characters to a line of what a column is called
 _LEAST = 0.01  # an axis does not end before
 _MARGINS = {"left": 24, "right": 34, "top": 178, "bottom": 58}
-
-
-@dataclass(frozen=True)
-class _Row:
-    score: WordScore
-    mark: Mark
-    y: float
 
 
 def comparison_bars(comparison: Comparison, *, top: int = 8, dark: bool = False) -> go.Figure:
@@ -71,13 +61,14 @@ def comparison_bars(comparison: Comparison, *, top: int = 8, dark: bool = False)
     if top < 1:
         raise ValueError(say("figure.error.k", k=top))
     ink = theme.colours(dark=dark)
-    rows = {column.side: _rows(column, top) for column in comparison.columns}
+    rows = {column.side: rows_of(column, top) for column in comparison.columns}
     largest = max((row.score.probability for column in rows.values() for row in column), default=1.0)
     end = labels.axis_top(largest, _LEAST)
     last = top - 0.5 if comparison.gap.word is None else top + 0.5 + GAP
     figure = go.Figure()
     for number, side in enumerate(SIDES):
         figure.add_traces(_column(rows.get(side, []), number, end, ink))
+    _show_in_legend(figure)
     figure.layout = theme.layout(
         ink,
         round(_MARGINS["top"] + _MARGINS["bottom"] + (last + 0.5) * _ROW),
@@ -92,23 +83,7 @@ def comparison_bars(comparison: Comparison, *, top: int = 8, dark: bool = False)
     return figure
 
 
-def _rows(column: Column, top: int) -> list[_Row]:
-    """The best guesses, and the true word below them if it is not among them."""
-    guess, special = column.guess, column.guess.vocabulary.special_ids
-    rows = [
-        _Row(
-            guess.score_id(token),
-            "original" if token == guess.original else "special" if token in special else "guess",
-            place,
-        )
-        for place, token in enumerate(int(i) for i in guess.best(top))
-    ]
-    if column.word is None or any(row.mark == "original" for row in rows):
-        return rows
-    return [*rows, _Row(column.word, "original", top + GAP)]
-
-
-def _is_below(rows: Sequence[_Row], top: int) -> bool:
+def _is_below(rows: Sequence[Row], top: int) -> bool:
     return any(row.y >= top for row in rows)
 
 
@@ -136,20 +111,28 @@ def _axes(end: float, last: float, ink: Colours) -> dict[str, Any]:
     return axes
 
 
-def _column(rows: Sequence[_Row], number: int, end: float, ink: Colours) -> list[Any]:
+def _column(rows: Sequence[Row], number: int, end: float, ink: Colours) -> list[Any]:
     bars = [_bars([row for row in rows if row.mark == mark], mark, number, ink) for mark in _MARKS]
     hover = labels.hover_layer([row.y for row in rows], [_hover(row) for row in rows], start=0, end=end, across=True)
     return [*bars, _texts(rows, number, end, ink), hover.update(_names(number))]
 
 
-def _bars(rows: Sequence[_Row], mark: Mark, number: int, ink: Colours) -> go.Bar:
+def _show_in_legend(figure: go.Figure) -> None:
+    """Each mark once: of an empty trace the legend would show nothing."""
+    for mark in _MARKS:
+        shown = next((bar for bar in figure.select_traces({"legendgroup": mark}) if bar.x), None)
+        if shown is not None:
+            shown.showlegend = True
+
+
+def _bars(rows: Sequence[Row], mark: Mark, number: int, ink: Colours) -> go.Bar:
     fill = {"guess": ink.guess, "original": ink.original, "special": ink.special}[mark]
     return go.Bar(
         x=[row.score.probability for row in rows],
         y=[row.y + 0.24 for row in rows],
         name=escape(say(f"comparison.mark.{mark}")),
         legendgroup=mark,
-        showlegend=number == 0,
+        showlegend=False,
         orientation="h",
         width=0.34,
         marker={
@@ -162,7 +145,7 @@ def _bars(rows: Sequence[_Row], mark: Mark, number: int, ink: Colours) -> go.Bar
     )
 
 
-def _texts(rows: Sequence[_Row], number: int, end: float, ink: Colours) -> go.Scatter:
+def _texts(rows: Sequence[Row], number: int, end: float, ink: Colours) -> go.Scatter:
     """Above each bar its token on the left and its probability on the right."""
     values = [escape(labels.percent(row.score.probability)) for row in rows]
     return go.Scatter(
@@ -179,14 +162,15 @@ def _texts(rows: Sequence[_Row], number: int, end: float, ink: Colours) -> go.Sc
     )
 
 
-def _token(row: _Row, ink: Colours) -> str:
+def _token(row: Row, ink: Colours) -> str:
     if row.mark == "original":
         return f'<b><span style="color:{ink.original_ink}">✓ {labels.markup(row.score.word, _WORD_EMS - 2)}</span></b>'
-    word = labels.markup(row.score.word, _WORD_EMS)
-    return f'<span style="color:{ink.muted}">{word}</span>' if row.mark == "special" else word
+    if row.mark == "special":
+        return f'<span style="color:{ink.muted}">{labels.markup(row.score.word, _WORD_EMS - 1.2)}</span>'
+    return labels.markup(row.score.word, _WORD_EMS)
 
 
-def _hover(row: _Row) -> str:
+def _hover(row: Row) -> str:
     score = row.score
     pieces = " ".join(score.pieces)
     return labels.lines(
@@ -235,20 +219,3 @@ def _numbers(column: Column, ink: Colours) -> list[str]:
     value, rank = labels.percent(column.word.probability), column.word.rank
     shown = f'<b><span style="color:{ink.original_ink}">✓ {word}</span></b>'
     return [shown, escape(say("comparison.word", value=value, rank=rank)), entropy]
-
-
-# --- the same in words ------------------------------------------------------------------------------------------------
-
-
-def comparison_text(comparison: Comparison, top: int = 8) -> str:
-    """What `comparison_bars` shows, as plain lines: for screen readers, logs and tests."""
-    return "\n\n".join("\n".join(_lines(column, top)) for column in comparison.columns)
-
-
-def _lines(column: Column, top: int) -> list[str]:
-    lines = [say("comparison.text.head", side=say(f"side.{column.side}"), model=column.model)]
-    for row in _rows(column, top):
-        value = labels.percent(row.score.probability)
-        line = say("figure.bars.line", word=row.score.word, rank=row.score.rank, value=value, bits=row.score.surprisal)
-        lines.append(say(f"comparison.text.{row.mark}", line=line))
-    return [*lines, say("comparison.entropy", bits=column.guess.entropy)]

@@ -31,7 +31,7 @@ def pattern_matrix(
     Args:
         pattern: of one text.
         title: what the model is called.
-        top: where the scale ends, so that several matrices can share one; by default after the largest weight.
+        top: where the scale ends, so that several matrices can share one; `pattern_top` by default.
         room: for how many tokens there is room, so that a text that grows does not change the size of the cells.
         dark: for a dark page.
     """
@@ -40,7 +40,7 @@ def pattern_matrix(
     room = max(tokens, room or 0)
     # Categories with a number in front: hovering tells the whole token, and equal tokens stay apart.
     names = [f"{place} {labels.markup(label)}" for place, label in enumerate(pattern.labels, 1)]
-    scale = labels.axis_top(float(pattern.weights.max(initial=0.0)) if top is None else top)
+    scale = labels.axis_top(pattern_top(pattern) if top is None else top)
     spacing = _WIDTH / room
     figure = go.Figure(
         [_weights(pattern, names, scale, ink, gap=1 if spacing > 6 else 0), _closed(pattern, names, ink)]
@@ -65,11 +65,17 @@ def pattern_matrix(
     return figure
 
 
+def pattern_top(pattern: Pattern) -> float:
+    """A weight that no more than 2 % of the open cells exceed: whoever may look at one token only gives it all."""
+    return float(np.quantile(pattern.weights[pattern.open], 0.98)) if pattern.open.any() else 0.0
+
+
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
 def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: int) -> go.Heatmap:
     ticks = [top * share for share in (0, 0.25, 0.5, 1)]
+    over = "≥" if float(pattern.weights.max(initial=0.0)) > top else ""
     bar = {
         "orientation": "h",
         "x": 0,
@@ -85,7 +91,7 @@ def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: 
         "ypad": 4,
         "outlinewidth": 0,
         "tickvals": ticks,
-        "ticktext": [f"{100 * tick:g} %" for tick in ticks],
+        "ticktext": [*(f"{100 * tick:g} %" for tick in ticks[:-1]), f"{over}{100 * top:g} %"],
         "tickfont": {"size": theme.SIZE - 1, "color": ink.text},
         "ticks": "outside",
         "tickangle": 0,

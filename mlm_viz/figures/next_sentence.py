@@ -51,6 +51,7 @@ def next_sentence_curve(
     across = theme.axis(
         ink, range=[0, end], nticks=7, title=labels.token_title("figure.next_sentence.epoch", ink), showgrid=False
     )
+    worse = "top" if of == "accuracy" else "bottom"  # on that side of chance there are no curves
     figure.layout = theme.layout(
         ink,
         _HEIGHT,
@@ -59,7 +60,7 @@ def next_sentence_curve(
         yaxis=_up(learning, of, ink),
         hovermode="closest",
         shapes=[_rule(ink, xref="paper", x0=0, x1=1, y0=_CHANCE[of], y1=_CHANCE[of])],
-        annotations=[_name(of, ink, xref="paper", x=1, xanchor="right", y=_CHANCE[of], yanchor="top")],
+        annotations=[_name(of, ink, xref="paper", x=1, xanchor="right", y=_CHANCE[of], yanchor=worse)],
     )
     return figure
 
@@ -149,10 +150,10 @@ def _line(name: str, accuracy: Floats64, bits: Floats64, of: Of, number: int, in
 
 
 def _up(learning: HeadLearning, of: Of, ink: Colours) -> dict[str, Any]:
-    title = labels.token_title("figure.next_sentence.accuracy" if of == "accuracy" else "figure.next_sentence.bits", ink)
     if of == "accuracy":
-        return labels.percent_axis(ink, 1.0, title=title)
+        return labels.percent_axis(ink, 1.0, title=labels.token_title("figure.next_sentence.accuracy", ink))
     highest = max(float(learning.bits.max()), float(learning.held_bits.max()), 1.2)
+    title = labels.token_title("figure.next_sentence.bits", ink)
     return theme.axis(ink, range=[0, np.ceil(highest * 5) / 5], nticks=7, title=title)
 
 

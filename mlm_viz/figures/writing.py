@@ -15,11 +15,11 @@ from mlm_viz.strings import say
 from mlm_viz.writing import JUDGES, Judge, Measure, Writer, WritingTest
 
 _ROW = 46  # pixels
-_MARGINS = {"left": 236, "right": 250, "top": 92, "bottom": 140}
+_MARGINS = {"left": 236, "right": 336, "top": 92, "bottom": 140}
 _SYMBOLS: dict[Judge, str] = {"causal": "circle", "masked": "diamond"}
 _APART: dict[Judge, float] = {"causal": -0.17, "masked": 0.17}
-_COLUMNS: tuple[Measure, ...] = ("distinct", "repetition")
-_COLUMN = 118  # pixels
+_COLUMNS: tuple[Measure, ...] = ("words", "distinct", "repetition")
+_COLUMN = 108  # pixels
 
 
 class _Line(NamedTuple):
@@ -31,7 +31,7 @@ class _Line(NamedTuple):
 
 
 def writing_dots(test: WritingTest, *, dark: bool = False) -> go.Figure:
-    """Bits per character of each writer by each judge, with 95 % intervals; beside them how much is repeated.
+    """Bits per character of each writer by each judge, with 95 % intervals; beside them how much was written and repeated.
 
     A group of rows is a language, for a character of Chinese says more than one of English. Hollow marks are a model's
     judgement of its own writing.
@@ -147,7 +147,7 @@ def _told(test: WritingTest, row: _Line, judge: Judge) -> str:
 
 def _beside(test: WritingTest, row: _Line, measure: Measure) -> str:
     found = test.estimate(row.writer, measure, row.language)
-    name = say("figure.writing.distinct") if measure == "distinct" else say("figure.writing.repetition")
+    name = say(f"figure.writing.{measure}")
     value, low, high = (_value(measure, one) for one in (found.value, found.low, found.high))
     return say("figure.writing.share", name=name, value=value, low=low, high=high)
 
@@ -155,7 +155,7 @@ def _beside(test: WritingTest, row: _Line, measure: Measure) -> str:
 def _value(measure: Measure, value: float) -> str:
     if np.isnan(value):
         return say("writing.card.none")
-    return labels.percent(value) if measure == "distinct" else say("figure.writing.words", words=value)
+    return labels.percent(value) if measure == "distinct" else say("figure.writing.count", words=value)
 
 
 def _headings(rows: list[_Line], ink: Colours) -> list[dict[str, Any]]:
@@ -180,7 +180,7 @@ def _titles(ink: Colours) -> list[dict[str, Any]]:
     """What stands in the columns on the right."""
     place = {"xref": "paper", "x": 1, "xanchor": "left", "yref": "paper", "y": 1, "yanchor": "bottom"}
     font = {"size": theme.SIZE - 1, "color": ink.muted}
-    names = (say("figure.writing.distinct"), say("figure.writing.repetition"))
+    names = [say(f"figure.writing.{measure}") for measure in _COLUMNS]
     return [
         {**place, "xshift": _column(number), "text": escape(name), "showarrow": False, "font": font}
         for number, name in enumerate(names)

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from mlm_viz.analysis.compare import Sources
 from mlm_viz.comparison import SIDES, Column, Comparison, Revealed, Side
 from mlm_viz.figures.comparison import comparison_bars, comparison_caption, pattern_matrix, reveal_curves
+from mlm_viz.figures.comparison_matrix import pattern_top
 from mlm_viz.figures.labels import axis_top
 from mlm_viz.gaps import Gap
 from mlm_viz.strings import say
@@ -183,7 +184,7 @@ class ComparisonPanel(widgets.VBox):
         dark, state = self.controls.dark, self.state
         columns = {column.side: column for column in comparison.columns}
         found = [column.pattern for column in comparison.columns if column.pattern is not None]
-        top = axis_top(max((float(pattern.weights.max(initial=0.0)) for pattern in found), default=1.0))
+        top = axis_top(max((pattern_top(pattern) for pattern in found), default=1.0))
         for side, picture in self.patterns.items():
             column = columns.get(side)
             if column is None or column.pattern is None:

@@ -13,17 +13,17 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.comparison_state import ComparisonState, Source
 from mlm_viz.widgets.markup import TextLine, html, line, row
 
-# Sentences and the word of their gap, written for this project: what stands behind the gap decides, or nothing does.
+# Sentences and the word of their gap, written for this project; in the last of each language nothing stands behind it.
 EXAMPLES: tuple[tuple[str, str], ...] = (
-    ("It was so ____ that the lake froze.", "cold"),
-    ("She took the ____ to the station and just caught her train.", "bus"),
-    ("The ____ was closed, so we could not buy any bread.", "shop"),
-    ("He was born in the ____ of London.", "city"),
+    ("Tom did not ____ to school because he was sick.", "go"),
+    ("He wrote a long ____ to his mother.", "letter"),
+    ("Please close the ____ before you leave the room.", "door"),
+    ("I ____ him yesterday at the station.", "saw"),
     ("Every morning she drinks a cup of ____.", "coffee"),
     ("今天天气很____，我们决定去公园野餐。", "好"),
-    ("今天天气很____，我们只好留在家里。", "冷"),
     ("他每天早上____茶，晚上看书。", "喝"),
-    ("我们坐火____去北京。", "车"),
+    ("她____一个很好的老师。", "是"),
+    ("他在图____馆看书。", "书"),
     ("他每天都去学____。", "校"),
 )
 
@@ -33,8 +33,8 @@ class ComparisonFields(widgets.VBox):
 
     def __init__(self, state: ComparisonState) -> None:
         self.state = state
-        self.text = _field("comparison.sentence", state.text, "1 1 34em")
-        self.word = _field("comparison.gap", state.word, "0 1 17em")
+        self.text = _field(state.text, say("comparison.sentence"), say("comparison.sentence.hint"), "1 1 34em")
+        self.word = _field(state.word, say("comparison.gap"), say("comparison.gap.hint"), "0 1 17em")
         self.examples = widgets.Dropdown(
             options=[(say("comparison.examples"), ("", ""))]
             + [(say("comparison.example", text=text, word=word), (text, word)) for text, word in EXAMPLES],
@@ -91,12 +91,12 @@ class ComparisonFields(widgets.VBox):
         self.problem.value = "<br>".join(line(text, "error", role="status") for text in lines)
 
 
-def _field(key: str, value: str, flex: str) -> TextLine:
+def _field(value: str, name: str, hint: str, flex: str) -> TextLine:
     return TextLine(
         value,
-        description=say(key),
-        placeholder=say(f"{key}.hint"),
-        tooltip=say(f"{key}.hint"),
+        description=name,
+        placeholder=hint,
+        tooltip=hint,
         continuous_update=False,
         style={"description_width": "initial"},
         layout=widgets.Layout(width="auto", flex=flex),
