@@ -113,7 +113,7 @@ class Writing:
         return longest_repetition(split(self.gap.left), self.words)
 
     def value(self, measure: Measure) -> float:
-        """One number: bits per character of a judge, how many words, `distinct` or `repetition`; NaN if there is none."""
+        """One number: bits per character of a judge, words, `distinct` or `repetition`; NaN if there is none."""
         if measure == "words":
             return float(len(self.words))
         if measure == "distinct":

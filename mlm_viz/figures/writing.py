@@ -31,7 +31,7 @@ class _Line(NamedTuple):
 
 
 def writing_dots(test: WritingTest, *, dark: bool = False) -> go.Figure:
-    """Bits per character of each writer by each judge, with 95 % intervals; beside them how much was written and repeated.
+    """Bits per character of each writer by each judge, with 95 % intervals; beside them how much was written.
 
     A group of rows is a language, for a character of Chinese says more than one of English. Hollow marks are a model's
     judgement of its own writing.
