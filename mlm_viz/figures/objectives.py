@@ -18,6 +18,7 @@ from mlm_viz.strings import say
 By = Literal["tokens", "targets"]
 
 _MARGINS = {"left": 64, "right": 28, "top": 64, "bottom": 128}
+_TITLES = {"tokens": "figure.objectives.tokens", "targets": "figure.objectives.targets"}
 _HEIGHT = 470
 
 
@@ -43,7 +44,7 @@ def objective_curves(objectives: Objectives, *, by: By = "tokens", dark: bool = 
         xaxis=theme.axis(
             ink,
             range=[0, round_end(int(reached))],
-            title=labels.token_title(f"figure.objectives.{by}", ink),
+            title=labels.token_title(_TITLES[by], ink),
             **across,
         ),
         yaxis=theme.axis(

@@ -17,6 +17,7 @@ from mlm_viz.strings import say
 from mlm_viz.word_tests import DIFFERENCE, MEASURES, Measure, Panel, WordTest, panel_name
 
 _MARGINS = {"left": 148, "right": 12, "top": 98, "bottom": 176}
+_TITLES = {"accuracy": "figure.word_test.accuracy", "bits": "figure.word_test.bits"}
 _ROW = 38  # pixels
 _BETWEEN = 140  # pixels between two panels above each other: ticks of one, name of the other
 _GAP = 0.05  # of the width, between two panels side by side
@@ -131,7 +132,7 @@ def _value_axis(of: Measure, top: float, frame: _Frame, ink: Colours, *, titled:
     most = labels.axis_top(top) if of == "accuracy" else _bits_top(top)
     ticks = [most * part / 4 for part in range(5)]
     texts = [f"{100 * tick:g} %" if of == "accuracy" else f"{tick:g}" for tick in ticks]
-    title = {"title": labels.token_title(f"figure.word_test.{of}", ink)} if titled else {}
+    title = {"title": labels.token_title(_TITLES[of], ink)} if titled else {}
     scale = {"tickmode": "array", "tickvals": ticks, "ticktext": texts, "domain": frame.across}
     return theme.axis(ink, range=[0, max(_ROOM * top, most)], **scale, **title)
 

@@ -41,8 +41,8 @@ class NextSentenceView(widgets.VBox):
         self.status = html(line(say("next_sentence.view.reading"), role="status"))
         self.stage = Stage()
         self.stage.layout.min_height = "410px"
-        self.first = _sentence("next_sentence.view.first")
-        self.second = _sentence("next_sentence.view.second")
+        self.first = _sentence(say("next_sentence.view.first"), say("next_sentence.view.first.example"))
+        self.second = _sentence(say("next_sentence.view.second"), say("next_sentence.view.second.example"))
         self.answer = html(line(say("next_sentence.view.wait"), role="status"))
         super().__init__([self._style(), self.theme, self.status, self.stage, *self._asking()])
         self.add_class("mlmviz")
@@ -124,17 +124,17 @@ def train_next_sentence_live(
         TrainingError: if a setting is out of range.
     """
     view = NextSentenceView(epochs)
-    display(view)
+    display(view)  # type: ignore[no-untyped-call]
     chosen = {"pool": pool, "wrong": wrong, "epochs": epochs, "seed": seed} | settings
-    result = train_next_sentence(features, progress=False, watch=view.show, **chosen)  # type: ignore[arg-type]
+    result = train_next_sentence(features, progress=False, watch=view.show, **chosen)
     view.finish(result)
     return result
 
 
-def _sentence(key: str) -> TextLine:
+def _sentence(name: str, example: str) -> TextLine:
     return TextLine(
-        value=say(f"{key}.example"),
-        description=say(key),
+        value=example,
+        description=name,
         continuous_update=False,
         style={"description_width": "10em"},
         layout=widgets.Layout(width="min(46em, 100%)"),
