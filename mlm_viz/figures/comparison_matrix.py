@@ -74,7 +74,7 @@ def pattern_top(pattern: Pattern) -> float:
 
 
 def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: int) -> go.Heatmap:
-    ticks = [top * share for share in (0, 0.25, 0.5, 1)]
+    ticks = [top * share for share in (0, 0.4, 1)]
     over = "≥" if float(pattern.weights.max(initial=0.0)) > top else ""
     bar = {
         "orientation": "h",

@@ -16,7 +16,7 @@ from mlm_viz.intervals import Estimate
 from mlm_viz.strings import say
 from mlm_viz.word_tests import DIFFERENCE, MEASURES, Measure, Panel, WordTest, panel_name
 
-_MARGINS = {"left": 148, "right": 12, "top": 98, "bottom": 176}
+_MARGINS = {"left": 168, "right": 12, "top": 98, "bottom": 176}
 _TITLES = {"accuracy": "figure.word_test.accuracy", "bits": "figure.word_test.bits"}
 _ROW = 38  # pixels
 _BETWEEN = 140  # pixels between two panels above each other: ticks of one, name of the other

@@ -16,7 +16,6 @@ from mlm_viz.writing import JUDGES, Judge, Measure, Writer, WritingTest
 
 _ROW = 46  # pixels
 _MARGINS = {"left": 236, "right": 336, "top": 92, "bottom": 140}
-_SYMBOLS: dict[Judge, str] = {"causal": "circle", "masked": "diamond"}
 _APART: dict[Judge, float] = {"causal": -0.17, "masked": 0.17}
 _COLUMNS: tuple[Measure, ...] = ("words", "distinct", "repetition")
 _COLUMN = 108  # pixels
@@ -83,7 +82,7 @@ def _lines(test: WritingTest) -> list[_Line]:
 def _dots(test: WritingTest, rows: list[_Line], judge: Judge, ink: Colours) -> go.Scatter:
     found = [test.estimate(row.writer, judge, row.language) for row in rows]
     own = [_is_own(test, row.writer, judge) for row in rows]
-    colour = ink.series[JUDGES.index(judge)]
+    look = theme.side_look(judge, ink)  # a judge looks like the side it stands for elsewhere
     return go.Scatter(
         x=[one.value for one in found],
         y=[row.place + _APART[judge] for row in rows],
@@ -92,7 +91,7 @@ def _dots(test: WritingTest, rows: list[_Line], judge: Judge, ink: Colours) -> g
             "symmetric": False,
             "array": [_width(one.high - one.value) for one in found],
             "arrayminus": [_width(one.value - one.low) for one in found],
-            "color": colour,
+            "color": look.colour,
             "thickness": 2.5,
             "width": 6,
         },
@@ -100,10 +99,10 @@ def _dots(test: WritingTest, rows: list[_Line], judge: Judge, ink: Colours) -> g
         name=escape(say(f"writing.judge.{judge}")),
         showlegend=True,
         marker={
-            "color": colour,
+            "color": look.colour,
             "size": 13,
-            "symbol": [_SYMBOLS[judge] + ("-open" if flag else "") for flag in own],
-            "line": {"width": 2.5, "color": colour},
+            "symbol": [look.symbol + ("-open" if flag else "") for flag in own],
+            "line": {"width": 2.5, "color": look.colour},
         },
         customdata=[labels.lines(_told(test, row, judge)) for row in rows],
         hovertemplate="%{customdata}<extra></extra>",

@@ -11,8 +11,6 @@ import plotly.graph_objects as go
 from mlm_viz.analysis.compare import Sources
 from mlm_viz.comparison import SIDES, Column, Comparison, Revealed, Side
 from mlm_viz.figures.comparison import comparison_bars, comparison_caption, pattern_matrix, reveal_curves
-from mlm_viz.figures.comparison_matrix import pattern_top
-from mlm_viz.figures.labels import axis_top
 from mlm_viz.gaps import Gap
 from mlm_viz.strings import say
 from mlm_viz.widgets.comparison_fields import EXAMPLES, ComparisonFields
@@ -28,6 +26,7 @@ _CSS = tuple(
     Path(__file__).parent / name for name in ("strip.css", "explorer.css", "film_player.css", "comparison.css")
 )
 BARS = 8
+_TOP = 0.5  # of the scale of all matrices: always the same, so that no colour changes its meaning
 _BARS_ROOM, _MATRIX_ROOM, _CURVES_ROOM = 608, 560, 460  # pixels
 _PLAYER = ("label", "slider", "play", "pause", "again")
 # As many columns as there is room for, two at most: four would be too narrow for the names of tokens.
@@ -183,22 +182,20 @@ class ComparisonPanel(widgets.VBox):
         """The matrices on one scale, each with cells of one size however much its model reads."""
         dark, state = self.controls.dark, self.state
         columns = {column.side: column for column in comparison.columns}
-        found = [column.pattern for column in comparison.columns if column.pattern is not None]
-        top = axis_top(max((pattern_top(pattern) for pattern in found), default=1.0))
         for side, picture in self.patterns.items():
             column = columns.get(side)
             if column is None or column.pattern is None:
                 picture.tell(state.problems.get(side, say("comparison.no_answer")))
             else:
-                self._show(side, picture, (column, top, dark), self._matrix(column, top, dark=dark))
+                self._show(side, picture, (column, dark), self._matrix(column, dark=dark))
 
-    def _matrix(self, column: Column, top: float, *, dark: bool) -> Callable[[], go.Figure]:
+    def _matrix(self, column: Column, *, dark: bool) -> Callable[[], go.Figure]:
         pattern = column.pattern
         assert pattern is not None  # noqa: S101 (the caller has looked)
         key = (column.side, column.model)
         room = self._rooms[key] = max(len(pattern.labels), self._rooms.get(key, 0))
         title = say(f"side.{column.side}")
-        return lambda: pattern_matrix(pattern, title=title, top=top, room=room, dark=dark)
+        return lambda: pattern_matrix(pattern, title=title, top=_TOP, room=room, dark=dark)
 
     def _draw_curves(self, _change: object = None) -> None:
         state, dark = self.state, self.controls.dark

@@ -22,7 +22,8 @@ def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pag
     with sync_playwright() as driver, serving(tmp_path_factory.mktemp("site")) as address:
         browser = launch(driver)
         page = browser.new_page(viewport={"width": 700, "height": 300})
-        page.clock.install()
+        page.clock.install(time=0)
+        page.clock.pause_at(1)  # or it would go on by itself, and far on a busy machine
         yield page, address
         browser.close()
 

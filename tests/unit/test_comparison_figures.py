@@ -274,6 +274,19 @@ def test_a_text_that_grows_keeps_the_size_of_its_cells() -> None:
     assert target.to_json() == large.to_json()
 
 
+def test_the_scale_is_not_stretched_by_the_few_who_have_no_choice() -> None:
+    figure = pattern_matrix(triangular(20))
+    assert figure.data[0].zmax == 0.5  # the first token gives itself all there is
+    assert figure.data[0].colorbar.ticktext[-1] == "≥50 %"
+    assert pattern_matrix(full(20)).data[0].colorbar.ticktext == ("0 %", "4 %", "10 %")
+
+
+def test_each_mark_stands_in_the_legend_once() -> None:
+    figure = comparison_bars(comparison())
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert sorted(named) == sorted(say(f"comparison.mark.{mark}") for mark in ("guess", "original", "special"))
+
+
 def test_the_text_of_a_pattern_names_what_the_guess_looks_at() -> None:
     lines = pattern_text(triangular()).splitlines()
     assert lines[1] == "10 of 25 cells are closed."

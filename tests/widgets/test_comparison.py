@@ -114,7 +114,7 @@ def test_nothing_jumps_while_the_slider_moves(panel: ComparisonPanel) -> None:
         for name, figure in panel.figures.items():
             found[name] = (figure.layout.height, figure.layout.margin, [trace.type for trace in figure.data])
             if name in SIDES:
-                found[name + " cells"] = (figure.layout.xaxis.range, figure.layout.yaxis.range)
+                found[name + " cells"] = (figure.layout.xaxis.range, figure.layout.yaxis.range, figure.data[0].zmax)
         return found
 
     before, words = layout(), Read(panel.sentence.value).text
