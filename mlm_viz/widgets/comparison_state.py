@@ -135,7 +135,7 @@ class ComparisonState(HasTraits):
     def _ask_all(self) -> None:
         """Everything has to be computed anew."""
         if self.gap is not None:
-            self._revealing, self._found = None, None
+            self._blinded, self._revealing, self._found = None, None, None
             self.stale = self._curves_due = self._changed = True
 
     def _request(self) -> None:
