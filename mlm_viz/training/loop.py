@@ -165,7 +165,7 @@ class Run:
 
     def _take_step(self, batch: Batch, place: Place) -> None:
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self.fraction, self.settings)
+            group["lr"] = learning_rate(self.fraction, self.settings) * group.get("scale", 1.0)
         loss = self._loss(batch)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LONGEST_GRADIENT)

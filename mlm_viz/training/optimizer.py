@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from transformers.models.t5.modeling_t5 import T5Attention, T5DenseActDense, T5DenseGatedActDense
 
 from mlm_viz.families import backbone
 from mlm_viz.training.settings import Settings
@@ -66,7 +67,7 @@ def make_optimizer(network: Any, settings: Settings, device: torch.device) -> Op
         inner = [weight for weight in inner if id(weight) not in own]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
     groups = [
-        {"params": inner, "weight_decay": settings.weight_decay},
+        *({**group, "weight_decay": settings.weight_decay} for group in _by_scale(inner, network)),
         {"params": others, "weight_decay": 0.0},
     ]
     fused = device.type in {"cpu", "cuda"}
@@ -74,9 +75,36 @@ def make_optimizer(network: Any, settings: Settings, device: torch.device) -> Op
     if not muon:
         return Optimizers(adamw)
     shared = torch.optim.Muon(
-        muon, lr=settings.rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"
+        _by_scale(muon, network), lr=settings.rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
     return Optimizers(shared, adamw)
+
+
+def _by_scale(weights: list[torch.nn.Parameter], network: Any) -> list[dict[str, Any]]:
+    """Groups of weights; the `scale` of each is what its steps are multiplied by."""
+    smaller = _smaller_steps(network)
+    scales = sorted({smaller.get(id(weight), 1.0) for weight in weights}, reverse=True)
+    return [
+        {"params": [weight for weight in weights if smaller.get(id(weight), 1.0) == scale], "scale": scale}
+        for scale in scales or [1.0]
+    ]
+
+
+def _smaller_steps(network: Any) -> dict[int, float]:
+    """By what the steps of some weights of T5 are multiplied, by the id of the weight: as much smaller as they start.
+
+    T5 does not divide the scores of attention by the root of a head's width; its queries are smaller instead. And what
+    its layers add to the embeddings is as small as these (`CutSpans.new_model`). With steps as large as those of all
+    others the ones would soon make every token attend to one other only, and the others drown the embeddings.
+    """
+    found: dict[int, float] = {}
+    for module in network.modules():
+        if isinstance(module, T5Attention):
+            found[id(module.q.weight)] = module.key_value_proj_dim**-0.5
+            found[id(module.o.weight)] = module.d_model**-0.5
+        elif isinstance(module, T5DenseActDense | T5DenseGatedActDense):
+            found[id(module.wo.weight)] = network.config.d_model**-0.5
+    return found
 
 
 def _between_layers(network: Any) -> list[torch.nn.Parameter]:

@@ -90,8 +90,8 @@ class Lab:
         # Run before the kernel has been attached, JupyterLab would ask which one to use.
         page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=PATIENCE)
 
-    def run_all(self, page: Page) -> None:
-        """Run all cells and wait until the last one has run."""
+    def run_all(self, page: Page, patience: float = PATIENCE) -> None:
+        """Run all cells and wait until the last one has run, `patience` milliseconds at most."""
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
         page.wait_for_function(
@@ -99,7 +99,7 @@ class Lab:
                 const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')].map(p => p.textContent);
                 return prompts.length > 0 && prompts.every(p => /\\[\\d+\\]/.test(p));
             }""",
-            timeout=PATIENCE,
+            timeout=patience,
         )
 
 

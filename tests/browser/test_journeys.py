@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 TEXT = "The weather is so nice today."
 LONG = "The man was walking in the park with his dog when it began to rain, so they went home and had a cup of tea."
 HOSTILE = '<script>alert(1)</script> "><img src=x onerror=alert(2)> </script> שלום 👩‍👩‍👧 \u202eabc $x$ ____'
+SIXTH = "06_one_direction_or_two.ipynb"
 SCRATCH = [
     f"import itertools, json, mlm_viz\nruns = itertools.count()\nexplorer = mlm_viz.explore({TEXT!r})\nexplorer",
     """sentence = explorer.state.sentence
@@ -140,7 +141,8 @@ def browser() -> Iterator[Browser]:
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("journeys") / "notebooks"
     folder.mkdir()
-    shutil.copy(ROOT / "notebooks" / "01_fill_the_blank.ipynb", folder)
+    for notebook in ("01_fill_the_blank.ipynb", SIXTH):
+        shutil.copy(ROOT / "notebooks" / notebook, folder)
     write_notebook(folder / "scratch.ipynb", SCRATCH)
     write_notebook(folder / "why.ipynb", WHY)
     with lab(folder) as started:
@@ -364,6 +366,39 @@ def test_widgets_that_the_page_gave_up_on_work_all_the_same(visit: Visit) -> Non
     visit.watch.errors.clear()
     assert [error for error in errors if TOO_LATE not in error] == []
     assert len(errors) > 3, "no widget was late: this is no test"
+
+
+def test_the_sixth_notebook_runs_and_the_slider_moves_what_it_can(visit: Visit) -> None:
+    page = visit.page
+    visit.lab.open(page, SIXTH)
+    visit.lab.run_all(page, 3 * PATIENCE)
+    assert not page.locator(".jp-OutputArea-output", has_text="Traceback").all()
+    slider = page.get_by_role("slider", name="Words revealed on the right")
+    slider.scroll_into_view_if_needed()
+    caption = page.locator(".mlmviz-comparison [role=status]").first
+    whole = caption.text_content() or ""
+    panel = page.locator(".mlmviz-comparison")
+    panel.get_by_role("button", name="As text").click()
+    written = panel.locator(".mlmviz-text")
+    seen = columns(written.text_content() or "")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^0 of"))
+    expect(caption).not_to_have_text(whole)
+    expect(written).not_to_contain_text(seen["masked"])
+    blind = columns(written.text_content() or "")
+    assert blind["masked, blinded to the right"] == seen["masked, blinded to the right"]
+    assert blind["left to right"] == seen["left to right"], "it cannot look there"
+    assert blind["span"] != seen["span"]
+    # The summary leads back to where each of its cells was measured.
+    page.get_by_role("link", name="words in the middle").click()
+    expect(page.get_by_role("heading", name="3 · The measured table")).to_be_in_viewport()
+
+
+def columns(written: str) -> dict[str, str]:
+    """What the text form of the comparison says of each side, by its name."""
+    parts = re.split(r"^(.+) \(model: .+\)$", written, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def test_hostile_tokens_are_text(visit: Visit) -> None:

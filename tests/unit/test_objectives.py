@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -560,3 +561,32 @@ def test_bundled_models_of_other_kinds_are_named_apart(
     assert [kind_of(objective) for objective in ALL] == list(ALL)
     assert cli.main(["models"]) == 0
     assert "span: t5, 1+1 layers x 32, 2 heads" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_what_starts_smaller_in_t5_takes_smaller_steps(optimizer: str) -> None:
+    """Else attention saturates, and what the layers add drowns the embeddings."""
+    settings = dataclasses.replace(SMALL, width=64, optimizer=optimizer, weight_decay=0.0, rate=0.01)
+    network = network_of("span", settings)
+    steps = make_optimizer(network, settings, CPU)
+    for group in steps.param_groups:
+        group["lr"] = settings.rate * group.get("scale", 1.0)  # as the loop does
+    first = network.encoder.block[0].layer
+    weights = {name: getattr(first[0].SelfAttention, name).weight for name in "qkvo"}
+    weights |= {"wo": first[1].DenseReluDense.wo.weight}
+    before = {name: weight.detach().clone() for name, weight in weights.items()}
+    torch.manual_seed(3)
+    for weight in network.parameters():
+        weight.grad = torch.randn_like(weight)
+    steps.step()
+    moved = {name: float((weight.detach() - before[name]).pow(2).mean().sqrt()) for name, weight in weights.items()}
+    head = settings.width // settings.heads
+    assert moved["v"] == pytest.approx(moved["k"], rel=0.1)
+    assert moved["q"] / moved["k"] == pytest.approx(head**-0.5, rel=0.1)
+    assert moved["o"] / moved["k"] == pytest.approx(settings.width**-0.5, rel=0.1)
+    assert moved["wo"] / moved["k"] == pytest.approx(settings.width**-0.5, rel=0.4), "it is no square"
+    started = {name: float(weight.std()) for name, weight in before.items()}
+    assert started["q"] / started["k"] == pytest.approx(head**-0.5, rel=0.2), "as they start"
+    assert started["o"] / started["k"] == pytest.approx(settings.width**-0.5, rel=0.2)
+    held = [id(weight) for group in steps.param_groups for weight in group["params"]]
+    assert sorted(held) == sorted(id(weight) for weight in network.parameters()), "each weight once"
