@@ -133,8 +133,11 @@ def _value_axis(of: Measure, top: float, frame: _Frame, ink: Colours, *, titled:
     ticks = [most * part / 4 for part in range(5)]
     texts = [f"{100 * tick:g} %" if of == "accuracy" else f"{tick:g}" for tick in ticks]
     title = {"title": labels.token_title(_TITLES[of], ink)} if titled else {}
+    end = max(_ROOM * top, most)
+    if most == end:
+        texts[-1] = ""  # would stand on the first one of the next panel
     scale = {"tickmode": "array", "tickvals": ticks, "ticktext": texts, "domain": frame.across}
-    return theme.axis(ink, range=[0, max(_ROOM * top, most)], **scale, **title)
+    return theme.axis(ink, range=[0, end], **scale, **title)
 
 
 def _bits_top(top: float) -> float:
