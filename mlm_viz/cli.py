@@ -148,7 +148,8 @@ def _run_models(arguments: argparse.Namespace) -> int:
 
 def bundled_models() -> list[Path]:
     """The directories of the bundled models, by name."""
-    return sorted(config.parent for config in paths.models_dir().glob("*/config.json"))
+    found = (config.parent for config in paths.models_dir().glob("*/config.json"))
+    return sorted(found, key=lambda folder: (folder.name != "default", folder.name))
 
 
 def _describe(folder: Path) -> str:
