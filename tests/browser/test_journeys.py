@@ -392,7 +392,7 @@ def test_the_sixth_notebook_runs_and_the_slider_moves_what_it_can(visit: Visit) 
     assert blind["span"] != seen["span"]
     # The summary leads back to where each of its cells was measured.
     page.get_by_role("link", name="words in the middle").click()
-    expect(page.get_by_role("heading", name="3 · The measured table")).to_be_in_viewport()
+    expect(page.get_by_role("heading", name="Every word once")).to_be_in_viewport()
 
 
 def columns(written: str) -> dict[str, str]:
