@@ -231,16 +231,7 @@ def _separator(k: int, ink: Colours) -> dict[str, Any]:
 
 
 def _hover(row: Row) -> str:
-    score = row.score
-    pieces = " ".join(score.pieces)
-    return labels.lines(
-        score.word,
-        "" if pieces == score.word else say("figure.bars.pieces", pieces=pieces),
-        say("figure.bars.probability", value=labels.percent(score.probability)),
-        say("figure.bars.rank", rank=score.rank),
-        say("figure.bars.surprisal", bits=score.surprisal) if np.isfinite(score.surprisal) else "",
-        *_change(row),
-    )
+    return labels.lines(*labels.score_lines(row.score), *_change(row))
 
 
 def _change(row: Row) -> tuple[str, ...]:

@@ -171,15 +171,7 @@ def _token(row: Row, ink: Colours) -> str:
 
 
 def _hover(row: Row) -> str:
-    score = row.score
-    pieces = " ".join(score.pieces)
-    return labels.lines(
-        score.word,
-        "" if pieces == score.word else say("figure.bars.pieces", pieces=pieces),
-        say("figure.bars.probability", value=labels.percent(score.probability)),
-        say("figure.bars.rank", rank=score.rank),
-        say("figure.bars.surprisal", bits=score.surprisal),
-    )
+    return labels.lines(*labels.score_lines(row.score))
 
 
 def _separator(number: int, top: int, ink: Colours) -> dict[str, Any]:

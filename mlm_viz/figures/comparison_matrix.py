@@ -12,6 +12,7 @@ from mlm_viz.comparison import Pattern
 from mlm_viz.escape import escape
 from mlm_viz.figures import labels, theme
 from mlm_viz.figures.comparison_labels import MARGINS, heading, key_names, part_names, query_ticks, shape_of
+from mlm_viz.figures.heatmap import attention_cells
 from mlm_viz.figures.theme import Colours
 from mlm_viz.strings import say
 
@@ -76,41 +77,11 @@ def pattern_top(pattern: Pattern) -> float:
 def _weights(pattern: Pattern, names: list[str], top: float, ink: Colours, gap: int) -> go.Heatmap:
     ticks = [top * share for share in (0, 0.4, 1)]
     over = "≥" if float(pattern.weights.max(initial=0.0)) > top else ""
-    bar = {
-        "orientation": "h",
-        "x": 0,
-        "xref": "container",
-        "xanchor": "left",
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "lenmode": "pixels",
-        "len": 340,
-        "thickness": 14,
-        "xpad": 22,
-        "ypad": 4,
-        "outlinewidth": 0,
-        "tickvals": ticks,
-        "ticktext": [*(f"{100 * tick:g} %" for tick in ticks[:-1]), f"{over}{100 * top:g} %"],
-        "tickfont": {"size": theme.SIZE - 1, "color": ink.text},
-        "ticks": "outside",
-        "tickangle": 0,
-        "title": {"text": escape(say("comparison.pattern.weight")), "side": "right", "font": {"size": theme.SIZE - 1}},
-    }
-    return go.Heatmap(
-        # plotly sends a matrix to the page as written numbers: as many digits as are told on hovering, and no more.
-        z=np.where(pattern.open, np.round(pattern.weights.astype(np.float64), 4), np.nan),
-        x=names,
-        y=names,
-        zmin=0,
-        zmax=top,
-        colorscale=theme.attention_scale(),
-        colorbar=bar,
-        xgap=gap,
-        ygap=gap,
-        hoverongaps=False,
-        hovertemplate="%{y} → %{x}: %{z:.2%}<extra></extra>",
-    )
+    texts = [*(f"{100 * tick:g} %" for tick in ticks[:-1]), f"{over}{100 * top:g} %"]
+    place = {"xref": "container", "len": 340, "thickness": 14, "xpad": 22, "ypad": 4}
+    name, size = say("comparison.pattern.weight"), theme.SIZE - 1
+    bar = theme.colour_bar(ink, name, ticks, texts, size=size, ticks="outside", tickangle=0, **place)
+    return attention_cells(np.where(pattern.open, pattern.weights, np.nan), names, top, bar, gap)
 
 
 def _closed(pattern: Pattern, names: list[str], ink: Colours) -> go.Heatmap:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from mlm_viz.escape import escape
 from mlm_viz.figures import labels, theme
 from mlm_viz.figures.theme import Colours
-from mlm_viz.results import Attention, Floats32
+from mlm_viz.results import Attention, Floats32, Floats64
 from mlm_viz.strings import say
 
 _LABEL_EMS = 7.5
@@ -65,26 +65,23 @@ def _tokens(attention: Attention, names: list[str], slot: int | None, spacing: f
 def _cells(weights: Floats32, names: list[str], ink: Colours, gap: int) -> go.Heatmap:
     top = labels.axis_top(float(weights.max(initial=0.0)))
     ticks = [top * share for share in (0, 0.2, 0.5, 1)]
-    bar = {
-        "orientation": "h",
-        "x": 0,
-        "xanchor": "left",
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "lenmode": "pixels",
-        "len": 360,
-        "thickness": 16,
-        "xpad": 0,
-        "ypad": 6,
-        "outlinewidth": 0,
-        "tickvals": ticks,
-        "ticktext": [f"{100 * tick:g} %" for tick in ticks],
-        "tickfont": {"size": theme.SIZE, "color": ink.text},
-        "ticks": "outside",
-        "tickangle": 0,
-        "title": {"text": escape(say("figure.attention")), "side": "right", "font": {"size": theme.SIZE}},
-    }
+    texts = [f"{100 * tick:g} %" for tick in ticks]
+    bar = theme.colour_bar(ink, say("figure.attention"), ticks, texts, ticks="outside", tickangle=0)
+    return attention_cells(weights, names, top, bar, gap)
+
+
+def attention_cells(
+    weights: Floats32 | Floats64, names: list[str], top: float, bar: dict[str, Any], gap: int
+) -> go.Heatmap:
+    """A matrix of attention as coloured cells, queries down and keys to the right.
+
+    Args:
+        weights: (query, key) in [0, 1]; NaN leaves a hole.
+        names: (tokens,) what they are called on both axes.
+        top: the weight at which the scale ends.
+        bar: of the colours, see `theme.colour_bar`.
+        gap: pixels between two cells.
+    """
     return go.Heatmap(
         # plotly sends a matrix to the page as written numbers: as many digits as are told on hovering, and no more.
         z=np.round(weights.astype(np.float64), 4),

@@ -7,10 +7,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from mlm_viz.escape import escape
 from mlm_viz.figures.theme import SIZE, Colours, axis, title
+from mlm_viz.results import WordScore
 from mlm_viz.strings import say
 from mlm_viz.tokens import Flags
 
@@ -73,6 +75,18 @@ def plain(text: str, most: float = _HOVER_EMS) -> str:
 def lines(*texts: str) -> str:
     """Plain texts as the lines of a hover text; empty ones are left out."""
     return "<br>".join(markup(text) for text in texts if text)
+
+
+def score_lines(score: WordScore) -> tuple[str, ...]:
+    """What is told of a scored word on hovering: the word, its pieces if they differ from it, and its numbers."""
+    pieces = " ".join(score.pieces)
+    return (
+        score.word,
+        "" if pieces == score.word else say("figure.bars.pieces", pieces=pieces),
+        say("figure.bars.probability", value=percent(score.probability)),
+        say("figure.bars.rank", rank=score.rank),
+        say("figure.bars.surprisal", bits=score.surprisal) if np.isfinite(score.surprisal) else "",
+    )
 
 
 def percent(probability: float) -> str:

@@ -186,24 +186,7 @@ def _told(lens: Lens, row: int, token: int) -> str:
 
 def _scale(top: float, ink: Colours) -> dict[str, Any]:
     ticks = [top * share for share in (0, 0.2, 0.5, 1)]
-    return {
-        "orientation": "h",
-        "x": 0,
-        "xanchor": "left",
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "lenmode": "pixels",
-        "len": 360,
-        "thickness": 16,
-        "xpad": 0,
-        "ypad": 6,
-        "outlinewidth": 0,
-        "tickvals": ticks,
-        "ticktext": [f"{100 * tick:g} %" for tick in ticks],
-        "tickfont": {"size": theme.SIZE, "color": ink.text},
-        "title": {"text": escape(say("figure.probability")), "side": "right", "font": {"size": theme.SIZE}},
-    }
+    return theme.colour_bar(ink, say("figure.probability"), ticks, [f"{100 * tick:g} %" for tick in ticks])
 
 
 def _layers(lens: Lens, ink: Colours) -> dict[str, Any]:

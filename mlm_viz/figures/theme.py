@@ -5,10 +5,12 @@ Source: M. Okabe and K. Ito, "Color Universal Design" (2008) for the palette tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlm_viz.comparison import Side
+from mlm_viz.escape import escape
 
 FONT = 'system-ui, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 SIZE = 16  # pixels; read from the last row of a lecture hall
@@ -109,6 +111,40 @@ def side_look(side: Side, ink: Colours) -> SideLook:
     """How a side is drawn on a dark or a light page."""
     series, dash, symbol, hatching = _SIDES[side]
     return SideLook(ink.series[series], dash, symbol, hatching)
+
+
+def colour_bar(
+    ink: Colours, name: str, places: Sequence[float], texts: Sequence[str], *, size: int = SIZE, **more: Any
+) -> dict[str, Any]:
+    """The bar of a colour scale, lying below a map at its left end.
+
+    Args:
+        ink: the colours of the page.
+        name: of what the colours mean, not yet escaped.
+        places: values that are told.
+        texts: what stands at them.
+        size: of the letters, in pixels.
+        **more: whatever else plotly takes, or takes instead.
+    """
+    return {
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yref": "container",
+        "yanchor": "bottom",
+        "lenmode": "pixels",
+        "len": 360,
+        "thickness": 16,
+        "xpad": 0,
+        "ypad": 6,
+        "outlinewidth": 0,
+        "tickvals": list(places),
+        "ticktext": list(texts),
+        "tickfont": {"size": size, "color": ink.text},
+        "title": {"text": escape(name), "side": "right", "font": {"size": size}},
+        **more,
+    }
 
 
 def attention_scale(steps: int = 40) -> list[list[Any]]:

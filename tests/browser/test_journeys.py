@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect
 
 import mlm_viz
 from mlm_viz.examples import EXAMPLES
@@ -19,7 +19,7 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.evidence.heads import HeadsView
 from mlm_viz.widgets.evidence.panel import VIEWS
 from mlm_viz.widgets.evidence.view import EvidenceView
-from tests.browser.lab import PATIENCE, ROOT, TOO_LATE, Lab, Watch, lab, launch, write_notebook
+from tests.browser.lab import PATIENCE, ROOT, TOO_LATE, Lab, Watch, lab, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -127,14 +127,6 @@ class Visit:
         expect(output).to_contain_text("KERNEL")
         found: dict[str, Any] = json.loads((output.text_content() or "").partition("KERNEL")[2])
         return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        chromium = launch(driver)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.lab import PATIENCE, TOO_LATE, Lab, Watch, lab, launch, write_notebook
+from tests.browser.lab import PATIENCE, TOO_LATE, Lab, Watch, lab, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -43,14 +43,6 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     write_notebook(folder / "train.ipynb", CELLS)
     with lab(folder) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        chromium = launch(driver)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -19,15 +19,7 @@ BOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_how_it_learns.ipy
 CELLS = {cell.id: cell.source for cell in nbformat.read(BOOK, as_version=nbformat.NO_CONVERT).cells}
 STEPS = {"split-train": 150, "live-train": 200, "overfit-train": 300}  # fewer than in the notebook are enough
 
-pytestmark = [pytest.mark.notebook, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.notebook, pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

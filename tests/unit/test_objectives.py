@@ -29,6 +29,7 @@ from mlm_viz.training.optimizer import _between_layers, make_optimizer
 from mlm_viz.training.schedule import Phase
 from mlm_viz.training.vocabulary import END, PAD, SPECIAL, START, UNKNOWN
 from tests import tiny
+from tests.story import story_lines
 
 ALL = ("masked", "causal", "span")
 CPU = torch.device("cpu")
@@ -41,12 +42,7 @@ AUTO = {"masked": hf.AutoModelForMaskedLM, "causal": hf.AutoModelForCausalLM, "s
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network_of(objective: str, settings: Settings = SMALL, vocabulary: int = 132) -> Any:
@@ -328,11 +324,7 @@ def test_muon_turns_the_matrices_of_both_halves_and_no_table(objective: str) -> 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("text") / "story.txt"
-    rng = np.random.default_rng(0)
-    who, did, where = ("cat dog king fox".split(), "sat ran slept sang".split(), "mat hill boat tree".split())
-    lines = [f"the {rng.choice(who)} {rng.choice(did)} on the {rng.choice(where)} {n}." for n in range(400)]
-    lines += ["".join(rng.choice(list("今天我们去公园看花"), 8)) + "。" for _ in range(300)]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text("\n".join(story_lines()), encoding="utf-8")
     return path
 
 

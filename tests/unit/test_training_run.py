@@ -22,6 +22,7 @@ from mlm_viz.training import Callback, Settings, TrainingError, evaluate, train
 from mlm_viz.training.checkpoints import checkpoints, load_checkpoint, write_atomically
 from mlm_viz.training.metrics import read_metrics
 from mlm_viz.training.plan import find_device, has_bf16
+from tests.story import story_lines
 
 TINY = {
     "family": "bert",
@@ -38,23 +39,13 @@ TINY = {
     "precision": "fp32",
 }
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("text") / "story.txt"
-    rng = np.random.default_rng(0)
-    who, did, where = ("cat dog king fox".split(), "sat ran slept sang".split(), "mat hill boat tree".split())
-    lines = [f"the {rng.choice(who)} {rng.choice(did)} on the {rng.choice(where)} {n}." for n in range(400)]
-    lines += ["".join(rng.choice(list("今天我们去公园看花"), 8)) + "。" for _ in range(300)]
+    lines = story_lines()
     lines += [" ".join(lines[n : n + 6]) for n in range(0, 120, 6)]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path

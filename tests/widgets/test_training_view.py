@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.live_training import LiveTraining, Pace, train_live
 from mlm_viz.widgets.training_guesses import TOP, Asked, guesses, guesses_text
 from mlm_viz.widgets.training_view import Progress, TrainingView, duration
+from tests.story import story_lines
 
 TINY: dict[str, Any] = {
     "layers": 1,
@@ -42,22 +42,13 @@ TINY: dict[str, Any] = {
 SENTENCES = ("the cat {sat} on the mat 5.", "the king slept on the ____ 7.", "今天我们去公[MASK]看花。")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("text") / "story.txt"
-    rng = np.random.default_rng(0)
-    who, did, where = ("cat dog king fox".split(), "sat ran slept sang".split(), "mat hill boat tree".split())
-    lines = [f"the {rng.choice(who)} {rng.choice(did)} on the {rng.choice(where)} {n}." for n in range(400)]
-    lines += ["".join(rng.choice(list("今天我们去公园看花"), 8)) + "。" for _ in range(300)]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text("\n".join(story_lines()), encoding="utf-8")
     return path
 
 

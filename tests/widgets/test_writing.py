@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import mlm_viz
 from mlm_viz.errors import ModelError, TextError
@@ -26,12 +25,7 @@ ENGLISH, CHINESE = "the weather today is", "今天天气很"
 HOSTILE = '<img src=x onerror="alert(1)">'
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
