@@ -16,6 +16,7 @@ import mlm_viz
 from mlm_viz import cli
 from mlm_viz.errors import MlmVizError
 from mlm_viz.film import Film, Scene, load_film, scenes_in
+from mlm_viz.model import Model
 from mlm_viz.training import Callback, train
 from mlm_viz.training.film import FilmRecorder
 from mlm_viz.training.metrics import read_metrics
@@ -81,6 +82,12 @@ def test_a_scene_is_read_from_a_line() -> None:
 def test_a_line_without_exactly_one_word_in_braces_is_refused(line: str) -> None:
     with pytest.raises(MlmVizError, match="one word to guess in braces"):
         Scene.read(line)
+
+
+def test_the_bundled_film_is_that_of_the_bundled_model(bundled: Model) -> None:
+    card = json.loads((Path(bundled.network.config.name_or_path) / "training.json").read_text(encoding="utf-8"))
+    film = load_film()
+    assert (film.steps[-1], film.tokens[-1]) == (card["steps"], card["tokens"])
 
 
 def test_the_scenes_of_the_bundled_film() -> None:
