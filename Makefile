@@ -10,13 +10,15 @@ ARGS ?=
 # How many processes share the tests, as in: make test WORKERS=4
 WORKERS ?= 2
 # One thread each: the tests' networks are too small to be shared out.
-PYTEST := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := env HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# What Python has compiled it may keep: dozens of its processes follow each other here.
+unexport PYTHONDONTWRITEBYTECODE
 # The tests of a file stay together, so that what they share is built once; files are taken in their order, the longest
 # (the notebooks) among the first, so that no worker is left with one at the end.
 SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint browser bench screenshots constraints clean install-lab install-test
+.PHONY: help lab test lint units journeys browser bench screenshots constraints clean install-lab install-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +26,16 @@ help: ## This list
 lab: install-lab ## Open JupyterLab on the notebooks (installs on the first call)
 	@exec $(BIN)/mlm-viz lab $(ARGS)
 
-test: install-test ## Install what the tests need and run everything
-	@$(MAKE) --no-print-directory -j 2 browser lint
-	@echo "== pytest, $(WORKERS) workers; then JupyterLab in a browser, with the machine to itself"
-	@status=0; \
-	$(PYTEST) -m "not browser" -n $(WORKERS) $(SHARED_OUT) || status=1; \
-	$(PYTEST) -m browser || status=1; \
-	exit $$status
+test: install-test browser ## Install what the tests need and run everything
+	@echo "== lint, units and journeys side by side; each is shown when it has ended"
+	@$(MAKE) --no-print-directory -k -j 3 $(if $(filter output-sync,$(.FEATURES)),-O) lint units journeys
+
+# A page waits for its answers; the other tests make room for it.
+units: install-test ## The tests without JupyterLab, shared out among workers
+	@echo "== units" && nice -n 10 $(PYTEST) -m "not browser" -n $(WORKERS) $(SHARED_OUT)
+
+journeys: install-test browser ## JupyterLab in a browser
+	@echo "== journeys" && $(PYTEST) -m browser tests/browser
 
 lint: install-test ## The checks that run nothing: ruff, mypy, import-linter
 	@echo "== ruff check" && $(BIN)/ruff check .

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Frame, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, Route
 
 from mlm_viz.escape import clean
 from mlm_viz.widgets.bertviz import View, bertviz_frame
-from tests.browser.lab import launch
 
 CHINESE = ["[CLS]", *"今天天气很", "[MASK]", "。", "[SEP]"]
 HOSTILE = [
@@ -57,17 +56,9 @@ class Shown:
         )
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def shown(chromium: Browser) -> Iterator[Shown]:
-    shown = Shown(chromium.new_page(viewport={"width": 1100, "height": 900}))
+def shown(browser: Browser) -> Iterator[Shown]:
+    shown = Shown(browser.new_page(viewport={"width": 1100, "height": 900}))
     shown.watch()
     yield shown
     shown.page.close()

@@ -25,6 +25,7 @@ from mlm_viz.widgets.live_training import LiveTraining, Pace, train_live
 from mlm_viz.widgets.training_guesses import TOP, Asked, guesses, guesses_text
 from mlm_viz.widgets.training_view import Progress, TrainingView, duration
 from tests.story import story_lines
+from tests.widgets.test_panels import everything
 
 TINY: dict[str, Any] = {
     "layers": 1,
@@ -243,6 +244,7 @@ def test_wrong_arguments_are_raised_and_nothing_is_left(
     with pytest.raises(TrainingError):
         train_live(text if texts is None else texts, tmp_path / "m", steps=2, **{**TINY, **settings})
     assert [view.comm for view in shown] == [None], "the view is taken off the page"
+    assert [part for part in everything(shown[0]) if part.comm is not None] == []
     assert not (tmp_path / "m").exists()
 
 
@@ -399,9 +401,11 @@ def test_a_figure_takes_turns_with_what_the_page_says(monkeypatch: pytest.Monkey
     monkeypatch.setattr(BaseComm, "publish_msg", lambda *_, **__: None)
     figure = LiveFigure(go.Figure(go.Scatter(x=[1], y=[1])))
     drawn = {"_js2py_traceDeltas": {"trace_deltas": [], "trace_edit_id": 0}}
-    page = threading.Thread(target=figure.set_state, args=(drawn,))
+    begun = threading.Event()
+    page = threading.Thread(target=lambda: (begun.set(), figure.set_state(drawn)))
     with figure._turn:
         page.start()
+        assert begun.wait(timeout=30)
         page.join(timeout=0.2)
         assert page.is_alive(), "the page waits while a figure is shown"
         assert not figure._drawn
