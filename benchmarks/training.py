@@ -35,7 +35,7 @@ class Sizes:
         layers, width, heads, vocab: of the network.
         limit: longest input in tokens.
         words, lines: of the text, which is made up; the words are as unevenly frequent as those of a language.
-        batch_tokens: in a batch, padding not counted.
+        batch_tokens: in a batch: on our side about so many with padding, on theirs so many on average without it.
         steps: in a round.
     """
 

@@ -31,7 +31,8 @@ _ENGLISH: dict[str, str] = {
     "gap.no_sentinels": (
         "{name} is an encoder-decoder without sentinels ({sentinel}): it was not trained to fill in spans as T5 was."
     ),
-    "gap.kind": "{name} is {kind}; here belongs {wanted}.",
+    "gap.kind": "{name} is {kind}; {wanted} is needed here.",
+    "gap.masked_network": "{name} is a masked model loaded with load_network; load it with load.",
     "compare.no_column": "There is no column {name!r}; there are: {known}.",
     "compare.revealed": "revealed is {revealed}; on the right there are {most} words, so say 0 to {most}.",
     "kind.masked": "a masked model",
@@ -158,8 +159,8 @@ _ENGLISH: dict[str, str] = {
     "figure.word_test.text.panel": "{name}: {counts}",
     "figure.word_test.note.interval": (
         "Lines and brackets: 95 % intervals from drawing whole sentences again, for words of one sentence are not "
-        "independent. Both models had the same words, which two overlapping intervals do not know: go by the "
-        "difference."
+        "independent. Both models had the same words, so judge by the interval of the difference, not by whether two "
+        "intervals overlap."
     ),
     "figure.word_test.note.alike": (
         "A masked model is told of how many pieces the word is; the others are not. Behind the last word, masked and "
@@ -187,6 +188,7 @@ _ENGLISH: dict[str, str] = {
     ),
     "pass_times.progress": "Timing",
     "pass_times.error.repeats": "repeats is {repeats}; each task must be timed once at least.",
+    "pass_times.error.of": "There is no timing of {task!r} by {side!r}; there are: {known}.",
     "pass_times.error.short": "Give a text of two words at least; this one is {text!r}.",
     # --- writing: several models go on with a text ----------------------------------------------
     "writing.temperature": "temperature is {temperature}; it must be 0 (the best token) or a number above 0.",
@@ -194,6 +196,7 @@ _ENGLISH: dict[str, str] = {
     "writing.seed": "seed is {seed}; it must be a whole number from 0.",
     "writing.tokens": "tokens is {tokens}; at least one must be allowed.",
     "writing.words": "words is {words}; it must be from 1 to {most}.",
+    "writing.no_writer": "There is nothing here by {name!r}; there is something by: {known}.",
     "writing.role": "There is no role {name!r}; there are: {known}.",
     "writing.prompts": (
         "There are {prompts} prompts and {references} references; give a list of two prompts at least, and a reference "
@@ -267,6 +270,7 @@ _ENGLISH: dict[str, str] = {
     "error.no_slot": "There is no slot: write [MASK] or ____ where a word is to be guessed, or mask a token.",
     "error.no_slot_in": "Text number {number} has no slot: write [MASK] or ____ where a word is to be guessed.",
     "error.not_text": "A text is a string, not {given!r}.",
+    "error.one_text": "Give a list of texts, not one text: {given!r}.",
     "error.not_a_place": "{given!r} is neither a position nor a word; give whole numbers or words of the text.",
     "error.too_long": "The text has {tokens} tokens, but this model reads at most {limit}: shorten it.",
     "error.unreadable": "The tokenizer of {model} cannot read this text: {why}",
@@ -498,7 +502,9 @@ _ENGLISH: dict[str, str] = {
     "train.help.texts": "text files (.txt, .tsv pairs, .jsonl; also .xz, .gz); FILE=4 counts a file four times",
     "train.help.out": "folder for the model; a new or empty one unless --resume",
     "train.help.recipe": "a TOML or JSON file with texts (path, repeat, name) and settings; flags go before it",
-    "train.help.resume": "go on with the training in --out, with its texts and settings",
+    "train.help.resume": (
+        "go on with the training in --out, with its texts and settings; --minutes or --steps then replace both"
+    ),
     "train.help.quiet": "show no progress bar",
     "train.help.film": "sentences, a line each, with the word to guess in braces: writes film.json beside the model",
     "train.help.layers": "layers of the network; default: by the size of the text",
@@ -550,6 +556,7 @@ _ENGLISH: dict[str, str] = {
     "train.error.packing": "{path} is damaged or not packed as its name says: {why}",
     "train.error.read": "{path} cannot be read: {why}",
     "train.error.pair": "{path}, line {line}, is no pair: write two texts with a tab between them.",
+    "train.error.long": "{path}, line {line}, has more than {most:,} characters: divide its text among several lines.",
     "train.error.jsonl": '{path}, line {line}, must be a JSON object with a string "text".',
     "train.error.repeat": "{path} is to be repeated {repeat} times; it must be more than 0.",
     "train.error.recipe": "The recipe {path} cannot be read or has something that does not belong there: {why}",
@@ -562,14 +569,19 @@ _ENGLISH: dict[str, str] = {
     "train.error.write": "{path} cannot be written: {why}",
     "train.error.choice": "{name} is {value!r}; it must be one of: {allowed}",
     "train.error.range": "{name} is {value!r}; it must be a number from {least} to {most}",
+    "train.error.whole": "{name} is {value!r}; it must be a whole number from {least} to {most}",
     "train.error.span_family": "The objective span trains the network of T5, not that of {family}: leave family out.",
     "train.error.masked_only": (
         "A film and guesses while training are for masked models; with the objective {objective!r} leave them out."
     ),
-    "train.error.heads": "A width of {width} cannot be shared among {heads} heads: choose a multiple of the heads.",
+    "train.error.heads": "A width of {width} cannot be shared among {heads} heads: choose a multiple of {multiple}.",
     "train.error.unknown_setting": "There is no setting {names}; there are: {known}",
     "train.error.other_setting": (
         "The training was begun with {name} {was!r} and cannot go on with {now!r}: leave it out, or train anew."
+    ),
+    "train.error.finished": (
+        "The training in {folder} is finished: after {steps:,} steps its learning rate is down to zero. Leave out the "
+        "budget, or train anew in another folder with another one."
     ),
     "train.error.unfinished": "In {folder} there is an unfinished training: resume it, or choose another folder.",
     "train.error.not_empty": "{folder} is not an empty folder: choose another one for the model.",
@@ -577,7 +589,7 @@ _ENGLISH: dict[str, str] = {
     "train.error.device": "There is no {device} on this machine that torch can use; choose another device, or auto.",
     "train.error.checkpoint": "{path} is damaged or no checkpoint: remove it to go on from the one before.",
     "train.error.shape": "{path} is of a model of another shape: {name} is {was} there and {now} here.",
-    "train.error.not_finite": "The loss is no number any more after step {step}; try a rate lower than {rate}.",
+    "train.error.not_finite": "The loss is no longer a number after step {step}; try a rate lower than {rate}.",
     "evaluate.help.model": "a folder, or the name of a model; `default` is the bundled one",
     "evaluate.help.texts": "text files as for `mlm-viz train`",
     "evaluate.help.all": "look at every line, not only at those held out of training",
@@ -591,6 +603,7 @@ _ENGLISH: dict[str, str] = {
     "evaluate.held_out": ", held-out lines ({share:.2%})",
     "evaluate.column.source": "source",
     "evaluate.column.lines": "lines",
+    "evaluate.column.unknown": "unknown",
     "evaluate.column.masked": "masked",
     "evaluate.column.accuracy": "accuracy",
     "evaluate.column.top5": "top 5",
@@ -601,11 +614,17 @@ _ENGLISH: dict[str, str] = {
     "evaluate.bin.count": "guesses",
     "evaluate.bin.confidence": "mean",
     "evaluate.bin.accuracy": "right",
+    "evaluate.note": (
+        "Unknown: tokens that the vocabulary does not have; they are never asked for. By bits per character, "
+        "vocabularies can be compared roughly: the other pieces of a cut word help."
+    ),
     "evaluate.error.kind": (
         "{name} is a {kind} model: evaluate masks tokens and looks at the guesses, which is for masked models. "
         "The held-out loss of one trained here stands in its training.json."
     ),
     "evaluate.error.no_lines": "{path} has no held-out line to look at; --all looks at every line.",
+    "evaluate.error.most_lines": "There must be at least 1 line to look at, not {given!r}; leave it out for all.",
+    "evaluate.error.unknown": "{path}: none of the tokens that were masked is in the vocabulary of the model.",
     # --- a training watched live: learning, sentences that are asked, the view -----------------
     "learning.unreadable": "{path} cannot be read: {why}",
     "learning.damaged": "These are not the metrics of a training; this does not fit: {why}",
@@ -750,6 +769,7 @@ _ENGLISH: dict[str, str] = {
     "strip.name.kept": "chosen but kept",
     "strip.name.slot": "slot {slot}",
     "strip.name.shown": "slot {slot}, shown",
+    "strip.name.guess": "best guess {guess}",
     "strip.name.shade": "{title} {value}",
     "strip.said.masked": "masked {label}",
     "strip.said.unmasked": "unmasked {label}",
@@ -773,8 +793,6 @@ _ENGLISH: dict[str, str] = {
     "pair.same": "Both sentences are the same to this model, token for token: change a word in one of them.",
     "filling.progress": "filling",
     "filling.order": "order is {order!r}; it must be one of: {allowed}",
-    "filling.temperature": "temperature is {temperature}; it must be 0 (the best token) or a number above 0",
-    "filling.seed": "seed is {seed}; it must be at least 0",
     "filling.rounds": "rounds is {rounds}; it must be from 1 to {most}",
     "filling.order.left_to_right": "left to right",
     "filling.order.confident": "most confident first",

@@ -6,7 +6,8 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mlm_viz.training.errors import TrainingError, writing
 
 _KEPT = 2
 _PATTERN = "checkpoint-*.pt"
+_HALF = ".half"
 _DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -29,7 +31,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_HALF)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -41,6 +43,12 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             Path(name).unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what was being written when a training was killed: nobody reads it, and it can be large."""
+    for half in [*folder.glob(f".*{_HALF}"), *(folder / "work").rglob(f".*{_HALF}")]:
+        half.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -87,6 +95,35 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def random_state(device: torch.device) -> dict[str, torch.Tensor | None]:
+    """Where the random numbers of torch stand, and those of the device, which has its own."""
+    return {
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "random_mps": torch.mps.get_rng_state() if device.type == "mps" else None,
+    }
+
+
+def restore_random(state: Mapping[str, Any], device: torch.device) -> None:
+    """Go on with random numbers from there; those of a device alone if it was the same one then."""
+    torch.set_rng_state(state["random"])
+    if device.type == "cuda" and state["random_cuda"] is not None:
+        torch.cuda.set_rng_state(state["random_cuda"], device)
+    if device.type == "mps" and state.get("random_mps") is not None:  # older checkpoints have none
+        torch.mps.set_rng_state(state["random_mps"])
+
+
+@contextmanager
+def own_random(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers that follow from the seed; outside they go on as if nothing had been drawn."""
+    before = random_state(device)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        restore_random(before, device)
+
+
 def restore_weights(network: Any, weights: Mapping[str, torch.Tensor], path: Path) -> None:
     """Put weights into a network.
 
@@ -117,14 +154,23 @@ def save_model(network: Any, tokenizer: Any, folder: Path, *, dtype: str, limit:
     """
     config = {**network.config.to_diff_dict(), "architectures": [type(network).__name__], "dtype": "float32"}
     tokenizer.model_max_length = limit
-    with writing(folder), tempfile.TemporaryDirectory() as temporary:
-        tokenizer.save_pretrained(temporary)
-        for file in sorted(Path(temporary).iterdir()):
-            write_atomically(folder / file.name, file.read_bytes())
+    save_tokenizer_files(tokenizer, folder)
     write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
     # The weights last: where they are, all is.
     weights = safetensors.torch.save(_own_tensors(network, _DTYPES[dtype]), {"format": "pt"})
     write_atomically(folder / "model.safetensors", weights)
+
+
+def save_tokenizer_files(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer of transformers; where its `tokenizer.json` is, all of it is.
+
+    Raises:
+        TrainingError: if there is no room.
+    """
+    with writing(folder), tempfile.TemporaryDirectory() as temporary:
+        tokenizer.save_pretrained(temporary)
+        for file in sorted(Path(temporary).iterdir(), key=lambda file: (file.name == "tokenizer.json", file.name)):
+            write_atomically(folder / file.name, file.read_bytes())
 
 
 def _own_tensors(network: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:

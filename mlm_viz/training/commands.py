@@ -20,17 +20,25 @@ _FRACTIONS = (
 )  # fmt: skip
 _NAMES = ("objective", "family", "optimizer", "decay", "device", "precision", "dtype")
 _SWITCHES = ("whole_words", "keep")
+_COLUMNS = (
+    "source", "lines", "unknown", "masked", "accuracy", "top5", "bits_token", "bits_character", "calibration",
+)  # fmt: skip
 _ANSWERS = ("texts", "out", "recipe", "resume", "quiet", "film", "command", "run")
+
+
+def _path(text: str) -> Path:
+    """Of an argument such as --out=~/m, in which the shell leaves the ~ standing."""
+    return Path(text).expanduser()
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train`; a setting that is not given is not in the namespace."""
     parser.add_argument("texts", nargs="*", metavar="TEXT", help=say("train.help.texts"))
-    parser.add_argument("--out", type=Path, required=True, help=say("train.help.out"))
-    parser.add_argument("--recipe", type=Path, help=say("train.help.recipe"))
+    parser.add_argument("--out", type=_path, required=True, help=say("train.help.out"))
+    parser.add_argument("--recipe", type=_path, help=say("train.help.recipe"))
     parser.add_argument("--resume", action="store_true", help=say("train.help.resume"))
     parser.add_argument("--quiet", action="store_true", help=say("train.help.quiet"))
-    parser.add_argument("--film", type=Path, metavar="SENTENCES", help=say("train.help.film"))
+    parser.add_argument("--film", type=_path, metavar="SENTENCES", help=say("train.help.film"))
     kinds: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         (_WHOLE, {"type": int, "metavar": "N"}),
         (_FRACTIONS, {"type": float, "metavar": "X"}),
@@ -101,22 +109,22 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 
 
 def table(evaluation: Evaluation) -> str:
-    """The scores by source, and under them the calibration over all."""
-    columns = ("source", "lines", "masked", "accuracy", "top5", "bits_token", "bits_character", "calibration")
-    rows = [tuple(say(f"evaluate.column.{name}") for name in columns), *map(_row, evaluation.scores)]
+    """The scores by source, and under them the calibration over all and what the numbers mean."""
+    rows = [tuple(say(f"evaluate.column.{name}") for name in _COLUMNS), *map(_row, evaluation.scores)]
     bins = [tuple(say(f"evaluate.bin.{name}") for name in ("range", "count", "confidence", "accuracy"))]
     for part in evaluation.scores[-1].bins:
         means = ("-" if mean is None else f"{mean:.1%}" for mean in (part.confidence, part.accuracy))
         bins.append((f"{part.low:.0%} - {part.high:.0%}", f"{part.count:,}", *means))
     share = "" if evaluation.held_out is None else say("evaluate.held_out", share=evaluation.held_out)
     title = say("evaluate.title", model=evaluation.model, rate=evaluation.rate, seed=evaluation.seed, share=share)
-    return "\n\n".join((title, _aligned(rows), _aligned(bins)))
+    return "\n\n".join((title, _aligned(rows), _aligned(bins), say("evaluate.note")))
 
 
 def _row(score: Score) -> tuple[str, ...]:
     return (
         score.name,
         f"{score.lines:,}",
+        f"{score.unknown / score.tokens:.2%}",
         f"{score.masked:,}",
         f"{score.accuracy:.1%}",
         f"{score.top5:.1%}",

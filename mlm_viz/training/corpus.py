@@ -9,18 +9,21 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from mlm_viz.strings import say
+from mlm_viz.tokens import clean_text
 from mlm_viz.training.errors import TrainingError
 from mlm_viz.training.recipe import Text
 
 # A file without line breaks is read in pieces of so many characters.
 LONGEST_LINE = 100_000
+# A line of a `.jsonl` must be read whole, up to so many characters; the text in it is cut into such pieces then.
+LONGEST_JSON = 16_000_000
 _HASHES = 2.0**64
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # that of UTF-32 LE begins like the first
 
 Record = tuple[str, ...]  # one side, or two that say the same
 
@@ -43,21 +46,27 @@ class Surveyed:
 def records(text: Text) -> Iterator[Record]:
     """The lines of a text that have something in them, stripped; a line of a `.tsv` is a pair.
 
+    What is longer than `LONGEST_LINE` comes in pieces.
+
     Raises:
         TrainingError: if the file is missing, empty, binary, in another encoding, damaged or of another form.
     """
     number, found = 0, False
     parse = _PARSERS.get(text.kind, _parse_line)
+    longest = LONGEST_JSON + 1 if text.kind == ".jsonl" else LONGEST_LINE
     try:
         with _open(text) as stream:
-            while line := stream.readline(LONGEST_LINE):
+            while line := stream.readline(longest):
                 number += 1
                 if "\0" in line:
                     raise TrainingError(say("train.error.binary", path=text.path))
-                if line.strip():
+                if len(line) > LONGEST_JSON:
+                    raise TrainingError(say("train.error.long", path=text.path, line=number, most=LONGEST_JSON))
+                if not line.strip():
+                    continue
+                for record in parse(text, number, line.strip()):
                     found = True
-                    if record := parse(text, number, line.strip()):
-                        yield record
+                    yield record
     except UnicodeDecodeError as problem:
         raise TrainingError(say("train.error.encoding", path=text.path, line=number + 1)) from problem
     except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as problem:
@@ -71,14 +80,19 @@ def records(text: Text) -> Iterator[Record]:
 def _open(text: Text) -> IO[str]:
     stream = io.BufferedReader(_unpacked(text))
     try:
-        start = stream.peek(4)
+        _check_start(text, stream.peek(4))  # gives as much as there is in the buffer
     except BaseException:
         stream.close()
         raise
-    if start.startswith(_MARKS):
-        stream.close()
-        raise TrainingError(say("train.error.encoding", path=text.path, line=1))
     return io.TextIOWrapper(stream, encoding="utf-8-sig")
+
+
+def _check_start(text: Text, start: bytes) -> None:
+    """Say what a file is that is no UTF-8, before its first odd byte is taken for a letter of another encoding."""
+    if start.startswith(_MARKS):
+        raise TrainingError(say("train.error.encoding", path=text.path, line=1))
+    if b"\0" in start:
+        raise TrainingError(say("train.error.binary", path=text.path))
 
 
 def _unpacked(text: Text) -> Any:
@@ -87,27 +101,28 @@ def _unpacked(text: Text) -> Any:
     return gzip.open(text.path) if text.packing == ".gz" else text.path.open("rb", buffering=0)
 
 
-def _parse_line(_text: Text, _number: int, line: str) -> Record:
-    return (line,)
+def _parse_line(_text: Text, _number: int, line: str) -> Iterable[Record]:
+    yield (line,)
 
 
-def _parse_pair(text: Text, number: int, line: str) -> Record:
+def _parse_pair(text: Text, number: int, line: str) -> Iterable[Record]:
     sides = tuple(side.strip() for side in line.split("\t"))
     if len(sides) < 2 or not all(sides[:2]):
         raise TrainingError(say("train.error.pair", path=text.path, line=number))
-    return sides[:2]
+    yield sides[:2]
 
 
-def _parse_json(text: Text, number: int, line: str) -> Record:
+def _parse_json(text: Text, number: int, line: str) -> Iterable[Record]:
     try:
         written = json.loads(line)
         written = written["text"] if isinstance(written, dict) else written
-    except (ValueError, KeyError) as problem:
+    except (ValueError, KeyError, RecursionError) as problem:
         raise TrainingError(say("train.error.jsonl", path=text.path, line=number)) from problem
     if not isinstance(written, str):
         raise TrainingError(say("train.error.jsonl", path=text.path, line=number))
-    cleaned = " ".join(written.replace("\0", " ").split())
-    return (cleaned,) if cleaned else ()
+    cleaned = " ".join(clean_text(written.replace("\0", " ")).split())
+    for start in range(0, len(cleaned), LONGEST_LINE):
+        yield (cleaned[start : start + LONGEST_LINE].strip(),)
 
 
 _PARSERS = {".tsv": _parse_pair, ".jsonl": _parse_json}

@@ -7,9 +7,8 @@ and for each piece whether it goes on with the line of the piece before.
 from __future__ import annotations
 
 import heapq
-import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from mlm_viz.training.corpus import Record, Surveyed, is_held_out, joined, line_
 from mlm_viz.training.errors import TrainingError, writing
 
 _LINES_AT_ONCE = 2000
+_CHARACTERS_AT_ONCE = 1_000_000  # about: a line can be long
 _WATCHED = 64  # held-out lines of each text whose loss is watched while training
 _WATCHED_CHARACTERS = 1000  # of each of them
 _LISTING = "texts.json"
@@ -84,7 +84,7 @@ class Encoded:
 def encode(
     surveyed: Sequence[Surveyed], tokenizer: Tokenizer, folder: Path, *, short: int, held_out: float, progress: bool
 ) -> list[Encoded]:
-    """Write all texts as ids into `folder`; what is complete there from an interrupted run is used as it is.
+    """Write all texts as ids into `folder`; if they are all there from an interrupted run, they are used as they are.
 
     Args:
         surveyed: the texts.
@@ -144,8 +144,16 @@ def _encode(
     return Encoded(one.text.name, one.text.repeat, str(stem), pieces, tokens, longest, dtype, watch.lines())
 
 
-def _batches(lines: Iterator[Record]) -> Iterator[list[Record]]:
-    while batch := list(itertools.islice(lines, _LINES_AT_ONCE)):
+def _batches(lines: Iterable[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    characters = 0
+    for record in lines:
+        batch.append(record)
+        characters += sum(map(len, record))
+        if len(batch) >= _LINES_AT_ONCE or characters >= _CHARACTERS_AT_ONCE:
+            yield batch
+            batch, characters = [], 0
+    if batch:
         yield batch
 
 

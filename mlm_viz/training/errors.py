@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from mlm_viz.errors import MlmVizError
 from mlm_viz.strings import say
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# So ends what `tokenizers` says when a file cannot be written, in an exception that is no OSError.
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class TrainingError(MlmVizError):
@@ -27,6 +30,15 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno in _NO_ROOM:
-            raise TrainingError(say("train.error.no_room", path=path)) from problem
-        raise TrainingError(say("train.error.write", path=path, why=problem.strerror or problem)) from problem
+        raise _said(path, problem.errno, problem.strerror or problem) from problem
+    except Exception as problem:
+        number = _OS_ERROR.search(str(problem))
+        if type(problem) is not Exception or number is None:
+            raise
+        raise _said(path, int(number[1]), problem) from problem
+
+
+def _said(path: Path, number: int | None, why: object) -> TrainingError:
+    if number in _NO_ROOM:
+        return TrainingError(say("train.error.no_room", path=path))
+    return TrainingError(say("train.error.write", path=path, why=why))

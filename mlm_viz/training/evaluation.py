@@ -53,10 +53,13 @@ def evaluate(
         progress: show a bar.
 
     Raises:
-        TrainingError: if a text cannot be read, or has no line to look at, or the model is no masked one.
+        TrainingError: if a text cannot be read, or has no line to look at or no masked token that the vocabulary has,
+            or the model is no masked one, or `most_lines` is no whole number from 1.
         TextError: if the rate is out of range.
         ModelError: if the model cannot be loaded or cannot predict.
     """
+    if most_lines is not None and not (isinstance(most_lines, int) and most_lines >= 1):
+        raise TrainingError(say("evaluate.error.most_lines", given=most_lines))
     if not isinstance(model, Model | None) and (kind := kind_of(model)) != "masked":
         raise TrainingError(say("evaluate.error.kind", name=Path(model).name, kind=kind))
     model = load(model)
@@ -83,16 +86,21 @@ def _collect(
 ) -> Tally:
     wanted = (joined(record) for record in records(text) if share is None or is_held_out(record, share))
     lines = itertools.islice(wanted, most)
-    columns, count, tokens = [], 0, 0
+    unknown_id = model.vocabulary.unknown_id
+    columns, count, tokens, unknown = [np.empty((0, 4))], 0, 0, 0
     with tqdm(desc=text.name, unit=say("evaluate.lines"), disable=not progress, leave=False) as bar:
         while batch := list(itertools.islice(lines, _SENTENCES_AT_ONCE)):
             sentences = [s for line in batch for s in fitting(model, line) if s.maskable]
             count, tokens = count + len(batch), tokens + sum(len(s.maskable) for s in sentences)
+            unknown += sum(int((s.ids[list(s.maskable)] == unknown_id).sum()) for s in sentences)
             columns += list(_guess(model, sentences, rate, seed))
             bar.update(len(batch))
-    if not columns:
+    if not count:
         raise TrainingError(say("evaluate.error.no_lines", path=text.path))
-    return Tally(count, tokens, np.concatenate(columns))
+    table = np.concatenate(columns)
+    if not len(table):
+        raise TrainingError(say("evaluate.error.unknown", path=text.path))
+    return Tally(count, tokens, unknown, table)
 
 
 def fitting(model: Model, line: str) -> list[Sentence]:

@@ -14,7 +14,7 @@ from mlm_viz.model import Model
 from mlm_viz.strings import say
 from mlm_viz.training.batches import Place, Stream, made_ahead
 from mlm_viz.training.callbacks import Callback, is_film_step, stopping_on_signals
-from mlm_viz.training.checkpoints import load_checkpoint, restore_weights, save_checkpoint
+from mlm_viz.training.checkpoints import load_checkpoint, random_state, restore_random, restore_weights, save_checkpoint
 from mlm_viz.training.errors import TrainingError
 from mlm_viz.training.metrics import Bar, Log
 from mlm_viz.training.objectives import Batch, Objective, Tensors
@@ -108,9 +108,7 @@ class Run:
         state = load_checkpoint(path)
         restore_weights(self.network, state["model"], path)
         self._optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
-        if self.device.type == "cuda" and state["random_cuda"] is not None:
-            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        restore_random(state, self.device)
         self.step, self.tokens, self._spent = state["step"], state["tokens"], state["seconds"]
         self.text, self.learned = state.get("text", 0), state.get("learned", 0)  # older checkpoints have none
         self.place, self.reached = Place.from_dict(state["place"]), state["reached"]
@@ -125,8 +123,7 @@ class Run:
             "seconds": self.seconds,
             "reached": self.reached,
             "place": self.place.to_dict(),
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            **random_state(self.device),
             "model": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }

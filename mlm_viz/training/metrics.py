@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
 from mlm_viz.strings import say
@@ -46,36 +45,6 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
     return [json.loads(line) for line in lines[:-1]]
-
-
-def thinned(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Metrics for a model that is given away: one line of the training loss between two of the held-out loss.
-
-    The loss is the mean over all steps that were merged, the share of targets that over all tokens.
-    """
-    kept: list[dict[str, Any]] = []
-    window: list[Mapping[str, Any]] = [{"step": 0, "tokens": 0}]
-    for line in [*lines, {}]:
-        if "loss_bits" in line:
-            window.append(line)
-            continue
-        if len(window) > 1:
-            kept.append(_merged(window))
-            window = window[-1:]
-        if line:
-            kept.append(dict(line))
-    return kept
-
-
-def _merged(window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One line for all but the first of a window; the first says where they begin."""
-    lines = window[1:]
-    steps, tokens = (np.diff([line[name] for line in window]) for name in ("step", "tokens"))
-    means = {"loss_bits": np.average([line["loss_bits"] for line in lines], weights=steps)}
-    if all("targets_per_token" in line for line in lines):
-        means["targets_per_token"] = np.average([line["targets_per_token"] for line in lines], weights=tokens)
-    ends = {name: lines[-1][name] for name in ("step", "fraction", "seconds", "tokens") if name in lines[-1]}
-    return ends | {name: round(float(mean), 5) for name, mean in means.items()}
 
 
 class Bar:

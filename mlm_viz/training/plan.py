@@ -19,6 +19,8 @@ from mlm_viz.training.objectives import OBJECTIVES
 from mlm_viz.training.recipe import Text
 from mlm_viz.training.settings import Settings, changed, made_from
 
+_PLACE = Path("work", "run.json")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -42,39 +44,48 @@ class Plan:
         ]
         return cls(Settings(**written["settings"]), surveyed)
 
+    def write(self, folder: Path) -> None:
+        """Put it where `resumed` finds it.
+
+        Raises:
+            TrainingError: if the disk is full or closed.
+        """
+        write_atomically(folder / _PLACE, json.dumps(self.to_dict(), indent=2).encode())
+
 
 def begun(folder: Path, texts: Sequence[Text], asked: dict[str, Any]) -> Plan:
-    """The plan of a new training, written into its folder.
+    """The plan of a new training; nothing is written yet.
 
     Raises:
-        TrainingError: if a text, a setting or the folder cannot be used; nothing is written then.
+        TrainingError: if a text, a setting or the folder cannot be used.
     """
     settings = made_from(asked)
     _check_objective(settings)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        unfinished = (folder / "work" / "run.json").exists()
+        unfinished = (folder / _PLACE).exists()
         key = "unfinished" if unfinished else "not_empty"
         raise TrainingError(say(f"train.error.{key}", folder=folder))
     device = find_device(settings.device)
     surveyed = survey(texts)
     characters, lines = (sum(getattr(s, name) for s in surveyed) for name in ("characters", "lines"))
     settings = settings.resolved(characters=characters, lines=lines, device=device)
-    plan = Plan(settings, surveyed)
-    write_atomically(folder / "work" / "run.json", json.dumps(plan.to_dict(), indent=2).encode())
-    return plan
+    return Plan(settings, surveyed)
 
 
 def resumed(folder: Path, asked: dict[str, Any]) -> Plan:
-    """The plan of the training in a folder.
+    """The plan of the training in a folder, with what is asked for now; nothing is written yet.
 
     Raises:
-        TrainingError: if there is none, or something was asked for that would make it another one.
+        TrainingError: if there is none, the device is not there, or something was asked for that would make it another
+            training.
     """
-    written = read_json(folder / "work" / "run.json")
+    written = read_json(folder / _PLACE)
     if written is None:
         raise TrainingError(say("train.error.nothing_to_resume", folder=folder))
     plan = Plan.from_dict(written)
-    return replace(plan, settings=changed(plan.settings, asked))
+    settings = changed(plan.settings, asked)
+    find_device(settings.device)
+    return replace(plan, settings=settings)
 
 
 def _check_objective(settings: Settings) -> None:

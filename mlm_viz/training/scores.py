@@ -43,12 +43,15 @@ class Score:
         name: of the source, "all" for all together.
         lines: read.
         tokens: in them, special ones left out.
+        unknown: of these, those that the vocabulary does not have: nobody is asked for them, and they count nowhere
+            else.
         masked: tokens that were masked and guessed.
         characters: in those tokens.
         accuracy: share of them that is the best guess.
         top5: share of them that is among the five best guesses.
         bits_per_token: mean surprisal of the true token.
-        bits_per_character: the same for each character, which does not depend on how a vocabulary cuts words.
+        bits_per_character: the same for each character, by which vocabularies can be compared roughly: of a word that
+            is cut into pieces the others stay visible and help, and unknown tokens are left out.
         calibration_error: mean gap between confidence and accuracy over the bins, weighted by count; from 0.
         bins: of equal width over the probability of the best guess.
     """
@@ -56,6 +59,7 @@ class Score:
     name: str
     lines: int
     tokens: int
+    unknown: int
     masked: int
     characters: int
     accuracy: float
@@ -94,20 +98,22 @@ class Tally:
     """What was counted on a text.
 
     Attributes:
-        lines, tokens: read.
+        lines, tokens, unknown: read, as in `Score`.
         columns: (masked, 4) for each guess the rank of the true token, its surprisal in bits, its characters, and the
             probability of the best guess.
     """
 
     lines: int
     tokens: int
+    unknown: int
     columns: Floats64
 
     @classmethod
     def joined(cls, tallies: Sequence[Tally]) -> Tally:
         """All together."""
         columns = np.concatenate([tally.columns for tally in tallies])
-        return cls(sum(tally.lines for tally in tallies), sum(tally.tokens for tally in tallies), columns)
+        lines, tokens, unknown = (sum(getattr(t, name) for t in tallies) for name in ("lines", "tokens", "unknown"))
+        return cls(lines, tokens, unknown, columns)
 
     def score(self, name: str) -> Score:
         """As a score under a name."""
@@ -122,6 +128,7 @@ class Tally:
             name=name,
             lines=self.lines,
             tokens=self.tokens,
+            unknown=self.unknown,
             masked=len(rank),
             characters=int(characters.sum()),
             accuracy=float((rank == 1).mean()),

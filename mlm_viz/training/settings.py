@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any
 
 from mlm_viz.masking import BERT_SPLIT
@@ -16,18 +17,22 @@ _SIZES = ((0, (2, 128, 2)), (2_000_000, (3, 192, 3)), (10_000_000, (4, 256, 4)))
 _LARGEST_VOCAB = 14_000
 _HELD_OUT = (0.005, 0.05)
 _HELD_OUT_LINES = 200
-_BATCH_TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 65_536}
+# A processor gets through few tokens in the minutes it is given: shared among more, smaller batches they teach more.
+_BATCH_TOKENS = {"cpu": 2048, "mps": 16_384, "cuda": 65_536}
 _LEAST_BATCH = 256
-_CHOICES = {
+_CHOICES: dict[str, tuple[object, ...]] = {
     "family": ("bert", "modernbert"),
     "optimizer": ("adamw", "muon"),
     "decay": ("linear", "cosine", "wsd"),
     "device": ("auto", "cpu", "cuda", "mps"),
     "precision": ("auto", "bf16", "fp32"),
     "dtype": ("fp16", "fp32"),
+    "whole_words": (False, True),
+    "keep": (False, True),
 }
-# These change how long and where is trained, not what: a run may be resumed with others.
-CHANGEABLE = frozenset({"minutes", "steps", "device", "precision", "dtype", "checkpoint_minutes", "checkpoint_steps"})
+BUDGET = ("minutes", "steps")
+# These change how long and where is trained and what is left, not what: a run may be resumed with others.
+CHANGEABLE = frozenset({*BUDGET, "device", "precision", "dtype", "checkpoint_minutes", "checkpoint_steps", "keep"})
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ class Settings:
         limit: the longest input in tokens, and the limit of the model that is saved.
         short: the longest input in tokens at the start.
         long_from: fraction of the budget from which inputs go up to `limit`.
-        minutes, steps: the budget, whichever ends first; the time is that of the steps alone, over all resumptions.
+        minutes, steps: the budget, whichever ends first. The time counts from the first batch on, over all resumptions,
+            with all that goes on between steps: checkpoints, held-out lines, what looks on; reading the texts is not in
+            it. Either of them given on resuming takes the place of both.
         batch_tokens: tokens in a batch.
         optimizer: "adamw", or "muon", which learns more from each step and takes longer for it.
         rate: the highest learning rate.
@@ -60,7 +67,8 @@ class Settings:
             that is left standing; in place of the rest stands the mask token.
         whole_words: mask all pieces of a word or none.
         held_out: fraction of the lines never trained on.
-        seed: of everything random.
+        seed: of everything random. On a CPU the same seed gives the same weights; a GPU adds up in any order, so that
+            two runs there drift apart by what is rounded.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto" (bf16 where the processor has it), "bf16" or "fp32".
         dtype: of the weights that are saved at the end, "fp16" or "fp32".
@@ -103,22 +111,20 @@ class Settings:
     keep: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise TrainingError(
-                    say("train.error.choice", name=name, value=getattr(self, name), allowed=", ".join(choices))
-                )
-        for name, (least, most) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not _within(value, least, most):
-                raise TrainingError(say("train.error.range", name=name, value=value, least=least, most=most))
+        for field in fields(self):
+            _check(field, getattr(self, field.name))
         if self.replaced + self.kept > 1:
             most = 1 - self.replaced
             raise TrainingError(say("train.error.range", name="kept", value=self.kept, least=0, most=most))
         if self.short > self.limit:
             raise TrainingError(say("train.error.range", name="short", value=self.short, least=8, most=self.limit))
-        if self.width and self.heads and self.width % self.heads:
-            raise TrainingError(say("train.error.heads", width=self.width, heads=self.heads))
+        if self.width and self.heads and self.width % (multiple := self.heads * self._grain):
+            raise TrainingError(say("train.error.heads", width=self.width, heads=self.heads, multiple=multiple))
+
+    @property
+    def _grain(self) -> int:
+        """What the width of a head is a multiple of: by its positions ModernBERT turns pairs of numbers."""
+        return 2 if self.family == "modernbert" and self.objective != "span" else 1
 
     def resolved(self, *, characters: int, lines: int, device: str) -> Settings:
         """The same with everything decided for a text of so many characters and lines."""
@@ -129,7 +135,7 @@ class Settings:
             self,
             layers=self.layers or layers,
             width=width,
-            heads=self.heads or next(h for h in (heads, width // 64, 2, 1) if h and width % h == 0),
+            heads=self.heads or next((h for h in (heads, width // 64, 2) if h and width % (h * self._grain) == 0), 1),
             vocab=self.vocab or min(_LARGEST_VOCAB, max(300, round(4 * math.sqrt(characters)))),
             minutes=budget,
             batch_tokens=self.batch_tokens or min(_BATCH_TOKENS[device], max(_LEAST_BATCH, characters // 100)),
@@ -172,33 +178,58 @@ _RANGES: dict[str, tuple[float, float]] = {
 NAMES = tuple(field.name for field in fields(Settings))
 
 
+def _check(field: Field[Any], value: Any) -> None:
+    """One setting by itself."""
+    name = field.name
+    if value is None and field.default is None:
+        return
+    if name in _CHOICES and value not in _CHOICES[name]:
+        allowed = ", ".join(map(str, _CHOICES[name]))
+        raise TrainingError(say("train.error.choice", name=name, value=value, allowed=allowed))
+    if name in _RANGES:
+        least, most = _RANGES[name]
+        whole = str(field.type).startswith("int")
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not (number and least <= value <= most):
+            key = "train.error.whole" if whole else "train.error.range"
+            raise TrainingError(say(key, name=name, value=value, least=least, most=most))
+
+
 def made_from(changes: dict[str, Any]) -> Settings:
     """Settings from names and values.
 
     Raises:
         TrainingError: for a name that is no setting, or a value that is not allowed.
     """
-    unknown = sorted(set(changes) - set(NAMES))
-    if unknown:
-        raise TrainingError(say("train.error.unknown_setting", names=", ".join(unknown), known=", ".join(NAMES)))
+    _check_names(changes)
     return Settings(**changes)
 
 
+def _check_names(given: Iterable[str]) -> None:
+    unknown = sorted(set(given) - set(NAMES))
+    if unknown:
+        raise TrainingError(say("train.error.unknown_setting", names=", ".join(unknown), known=", ".join(NAMES)))
+
+
 def changed(begun: Settings, asked: dict[str, Any]) -> Settings:
-    """The settings of a run that goes on, with what was asked for in addition.
+    """The settings of a run that goes on, with what was asked for in addition; None asks for nothing.
+
+    A budget is taken as at the beginning: steps alone are not held up by minutes of which nobody speaks any more.
 
     Raises:
-        TrainingError: if something was asked for that would make it another training.
+        TrainingError: if something was asked for that is not allowed or would make it another training.
     """
-    made_from(asked)
+    _check_names(asked)
+    asked = {name: value for name, value in asked.items() if value is not None}
+    # Where inputs never get longer, the limit has become that of the short ones, whatever was asked for.
+    free = CHANGEABLE | ({"limit"} if begun.long_from >= 1 else set())
     for name, value in asked.items():
-        if name not in CHANGEABLE and value is not None and value != getattr(begun, name):
+        if name not in free and value != getattr(begun, name):
             raise TrainingError(say("train.error.other_setting", name=name, was=getattr(begun, name), now=value))
-    return replace(begun, **{name: value for name, value in asked.items() if name in CHANGEABLE})
-
-
-def _within(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+    changes = {name: value for name, value in asked.items() if name in CHANGEABLE}
+    if changes.keys() & set(BUDGET):
+        changes = dict.fromkeys(BUDGET) | changes
+    return replace(begun, **changes)
 
 
 def _clamp(value: float, least: float, most: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mlm_viz.model import Model
 from mlm_viz.strings import say
 from mlm_viz.training.batches import Stream
 from mlm_viz.training.callbacks import Callback
-from mlm_viz.training.checkpoints import checkpoints, save_model, write_atomically
+from mlm_viz.training.checkpoints import checkpoints, own_random, remove_halves, save_model, write_atomically
 from mlm_viz.training.encoding import encode
 from mlm_viz.training.errors import TrainingError
 from mlm_viz.training.loop import Run
@@ -27,6 +27,7 @@ from mlm_viz.training.objectives import OBJECTIVES, Batch, Objective, Pieces, fr
 from mlm_viz.training.plan import Plan, begun, find_device, has_bf16, read_json, resumed
 from mlm_viz.training.recipe import Text, as_texts
 from mlm_viz.training.schedule import Phase
+from mlm_viz.training.settings import BUDGET
 from mlm_viz.training.vocabulary import SENTINEL, SPECIAL, choose_pieces, count_words, read_tokenizer, save_tokenizer
 
 _WATCHED_RATE = 0.15
@@ -76,37 +77,43 @@ def train(
     Args:
         texts: one or more files, see `Text`; on resuming none are needed.
         out: folder for the model; a new or empty one unless `resume`.
-        resume: go on with the training in `out`, with its settings; a finished one is left as it is.
+        resume: go on with the training in `out`, with its settings; a finished one is left as it is. A budget that is
+            given takes the place of the one before, `minutes` and `steps` alike.
         progress: show bars.
         callbacks: what looks on.
         **settings: see `Settings`; `minutes` or `steps` is the budget.
 
     Raises:
-        TrainingError: if a text, a setting or the folder cannot be used, a callback has no use for the objective, or
-            the disk is full.
+        TrainingError: if a text, a setting or the folder cannot be used, a callback has no use for the objective, the
+            disk is full, or a finished training is asked to go on with another budget.
     """
     folder = Path(out).expanduser()
     if resume and (done := read_json(folder / "training.json")) and done["finished"]:
+        _check_finished(folder, done, settings)
         return _trained(folder, done)
-    fresh = not (folder / "work" / "run.json").exists()
+    # Nothing is written up to here, and nothing may be removed: what is in the folder is not ours.
+    plan = resumed(folder, settings) if resume else begun(folder, as_texts(texts), settings)
+    _check_callbacks(plan, callbacks)
     try:
-        plan = resumed(folder, settings) if resume else begun(folder, as_texts(texts), settings)
-        _check_callbacks(plan, callbacks)
+        remove_halves(folder)
+        plan.write(folder)
         plan = _prepare(folder, plan, progress=progress)
-        # Whoever calls keeps their own random numbers.
-        devices = [torch.cuda.current_device()] if plan.settings.device == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(plan.settings.seed)
+        with own_random(plan.settings.seed, torch.device(plan.settings.device)):
             run = _set_up(folder, plan)
             run.train(callbacks, progress=progress)
     except BaseException:
-        if fresh and not checkpoints(folder / "work"):
+        if not resume and not checkpoints(folder / "work"):
             _take_back(folder)
         raise
     return _finish(folder, plan, run)
 
 
 # --- before --------------------------------------------------------------------------------------
+
+
+def _check_finished(folder: Path, done: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    if any(asked.get(name) not in (None, done["settings"][name]) for name in BUDGET):
+        raise TrainingError(say("train.error.finished", folder=folder, steps=done["steps"]))
 
 
 def _check_callbacks(plan: Plan, callbacks: Sequence[Callback]) -> None:
@@ -233,7 +240,7 @@ def _trained(folder: Path, card: dict[str, Any]) -> Trained:
 
 
 def _take_back(folder: Path) -> None:
-    """Remove what a training that never began has left."""
+    """Remove what a training that never began has left in a folder that was empty before it."""
     shutil.rmtree(folder / "work", ignore_errors=True)
     for name in ("metrics.jsonl", "film.json"):
         (folder / name).unlink(missing_ok=True)

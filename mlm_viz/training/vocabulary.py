@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from mlm_viz.strings import say
 from mlm_viz.tokens import is_cjk
+from mlm_viz.training.checkpoints import save_tokenizer_files
 from mlm_viz.training.corpus import Surveyed, is_held_out, records
 from mlm_viz.training.errors import TrainingError
 
@@ -125,7 +126,11 @@ def _repeated(words: Iterable[tuple[str, int]]) -> Iterator[str]:
 
 
 def save_tokenizer(pieces: Sequence[str], folder: Path, limit: int, *, sentinels: int = 0) -> None:
-    """Write the vocabulary as a tokenizer that `AutoTokenizer.from_pretrained(folder)` loads; sentinels come last."""
+    """Write the vocabulary as a tokenizer that `AutoTokenizer.from_pretrained(folder)` loads; sentinels come last.
+
+    Raises:
+        TrainingError: if there is no room; the folder has no `tokenizer.json` then.
+    """
     from transformers import BertTokenizer
 
     more: dict[str, Any] = {}
@@ -137,7 +142,7 @@ def save_tokenizer(pieces: Sequence[str], folder: Path, limit: int, *, sentinels
         model_input_names=["input_ids", "attention_mask"],  # there is one segment; ModernBERT takes no others
         **more,
     )
-    ready.save_pretrained(folder)
+    save_tokenizer_files(ready, folder)
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

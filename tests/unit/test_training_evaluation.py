@@ -137,6 +137,27 @@ def test_letters() -> None:
     assert [letters(label) for label in ("cat", "##ing", "##", "␣the", "好", "␣")] == [3, 3, 2, 3, 1, 1]
 
 
+@pytest.mark.parametrize("most", [0, -1, 1.5])
+def test_a_number_of_lines_that_is_none(
+    most: float, text: Path, tiny_dir: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TrainingError, match="at least 1 line"):
+        evaluate(tiny_dir("bert"), text, most_lines=most, progress=False)
+    if isinstance(most, int):
+        assert cli.main(["evaluate", str(tiny_dir("bert")), str(text), "--lines", str(most)]) == 2
+        assert "at least 1 line" in capsys.readouterr().err
+
+
+def test_unknown_tokens_are_counted_and_not_asked_for(tmp_path: Path, tiny_model: Callable[[str], Model]) -> None:
+    model, strange = tiny_model("bert"), "\ua66e"
+    (tmp_path / "some.txt").write_text(f"the cat {strange} runs\n" + f"{strange} a good day\n" * 2, encoding="utf-8")
+    score = evaluate(model, tmp_path / "some.txt", every_line=True, rate=1.0, progress=False).scores[0]
+    assert (score.unknown, score.tokens, score.masked) == (3, 12, 9)
+    (tmp_path / "all.txt").write_text(f"{strange} {strange}\n{strange}\n", encoding="utf-8")
+    with pytest.raises(TrainingError, match="none of the tokens"):
+        evaluate(model, tmp_path / "all.txt", every_line=True, progress=False)
+
+
 def test_nothing_to_look_at_and_bad_rates(text: Path, tiny_model: Callable[[str], Model]) -> None:
     with pytest.raises(TrainingError, match="--all"):
         evaluate(tiny_model("bert"), text, progress=False)
@@ -154,5 +175,7 @@ def test_the_command_prints_a_table_or_json(
     shown = capsys.readouterr().out
     assert f"{score['bits_per_character']:.3f}" in shown
     assert "90% - 100%" in shown
+    assert f"{score['unknown'] / score['tokens']:.2%}" in shown
+    assert "compared roughly" in shown
     assert cli.main([*given[:2], str(text), "--quiet"]) == 2
     assert "--all" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import lzma
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from mlm_viz.training.corpus import Surveyed, is_held_out, joined, line_hash, records, survey
-from mlm_viz.training.encoding import Cutter, encode
+from mlm_viz.training.encoding import Cutter, _batches, encode
 from mlm_viz.training.errors import TrainingError
 from mlm_viz.training.recipe import Text, as_texts, read_recipe
 from mlm_viz.training.shuffling import draw
@@ -59,10 +60,32 @@ def test_a_line_without_end_is_read_in_parts(tmp_path: Path) -> None:
     assert "".join(parts) == "好a" * 150_000
 
 
+def test_a_long_text_of_a_json_line_is_cut_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "long.jsonl", [json.dumps({"text": "好a" * 120_000}), json.dumps({"text": "short"})])
+    *parts, last = [line for (line,) in records(Text(path))]
+    assert [len(part) for part in parts] == [100_000, 100_000, 40_000]
+    assert "".join(parts) == "好a" * 120_000
+    assert last == "short"
+    monkeypatch.setattr("mlm_viz.training.corpus.LONGEST_JSON", 100_000)
+    with pytest.raises(TrainingError, match="line 1, has more than 100,000 characters"):
+        survey([Text(path)])
+
+
+def test_what_is_no_letter_in_a_json_line_is_replaced(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", ['{"text": "half \\ud800 a\\u0000pair \\ud83d\\ude00"}'])
+    assert list(records(Text(path))) == [("half \ufffd a pair \U0001f600",)]
+    assert count_words(survey([Text(path)]), 0.0)["pair"] == 1
+
+
+PICTURE = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000010")  # how every PNG begins
 BAD = [
     ("empty.txt", b"", "is empty"),
     ("blank.txt", b"\n  \n", "is empty"),
     ("binary.txt", b"\x7fELF\0\0\x01", "not a text file"),
+    ("picture.txt", PICTURE, "not a text file"),
+    ("picture.txt.gz", gzip.compress(PICTURE), "not a text file"),
+    ("blank.jsonl", b'{"text": ""}\n{"text": " \\u0000"}\n', "is empty"),
+    ("wider.txt", codecs.BOM_UTF32_BE + "words".encode("utf-32-be"), "not UTF-8"),
     ("latin.txt", "naïve café".encode("latin-1"), "not UTF-8"),
     ("gbk.txt", ("line\n" * 3 + "今天天气").encode("gbk"), "not UTF-8"),
     ("wide.txt", "words".encode("utf-16"), "not UTF-8"),
@@ -75,7 +98,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "says"), BAD)
+@pytest.mark.parametrize(("name", "data", "says"), BAD, ids=[name for name, _, _ in BAD])
 def test_a_bad_file_is_named_in_one_sentence(name: str, data: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(TrainingError, match=says) as caught:
@@ -199,6 +222,13 @@ def test_ids_come_back_as_they_were_written(tmp_path: Path) -> None:
     line_ends = np.cumsum([len(ids) for ids in expected])
     assert set(ends.tolist()) == set(line_ends.tolist())
     assert begin[0] == 0
+
+
+def test_long_lines_are_read_a_few_at_a_time() -> None:
+    lines = [("a" * 100_000,)] * 25 + [("b", "c")] * 2500
+    batches = list(_batches(lines))
+    assert list(chain.from_iterable(batches)) == lines
+    assert [len(batch) for batch in batches] == [10, 10, 2000, 505]
 
 
 @pytest.mark.parametrize("longest", [10, 15, 33])
