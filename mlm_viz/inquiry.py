@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from traitlets import Any, Bool, HasTraits, Unicode
 
-from mlm_viz.errors import MlmVizError
+from mlm_viz.errors import attempt
 
 if TYPE_CHECKING:
     from mlm_viz.state import ExplorerState
+
+
+_END = object()
 
 
 class Inquiry(HasTraits):
@@ -46,9 +50,12 @@ class Inquiry(HasTraits):
         return key is not None and (key != self._key or not self.finished)
 
     def is_about(self, state: ExplorerState) -> bool:
-        """Whether the answer is to what the state shows now; if not, it is on its way or there is nothing to ask."""
+        """Whether there is an answer (or an error) to what the state shows now.
+
+        If not, it is on its way or there is nothing to ask.
+        """
         key = self._about(state)
-        return key is not None and key == self._key
+        return key is not None and key == self._key and (self.result is not None or self.error != "")
 
     def advance(self, state: ExplorerState) -> None:
         """Take one step towards the answer."""
@@ -56,11 +63,13 @@ class Inquiry(HasTraits):
         if key != self._key or self._answers is None:
             self._key, self._answers = key, self._ask(state)
             with self.hold_trait_notifications():
-                self.finished, self.error = False, ""
-        try:
-            self.result = next(self._answers)
-        except StopIteration:
-            self._answers, self.finished = None, True
-        except MlmVizError as problem:
+                self.result, self.finished, self.error = None, False, ""
+        answers, self._answers = self._answers, None  # if it is interrupted it has to be asked anew
+        answer, problem = attempt(partial(next, answers, _END))
+        if problem:
             with self.hold_trait_notifications():
-                self._answers, self.result, self.error, self.finished = None, None, str(problem), True
+                self.result, self.error, self.finished = None, problem, True
+        elif answer is _END:
+            self.finished = True
+        else:
+            self._answers, self.result = answers, answer

@@ -12,8 +12,8 @@ _PAUSE = 0.015
 class Scheduler:
     """Runs `step` until it has nothing left to do: on the event loop where there is one, else at once.
 
-    Requests made before the run are merged into it. Between two steps the loop gets to handle what came in, so long
-    work given out in small steps never blocks a page.
+    Requests made before the run are merged into it. Between two steps the loop gets to handle what came in: a page
+    waits for the step that is under way, and for no more, so steps have to be small.
 
     Args:
         step: does a piece of work; returns whether more is left.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 
 from traitlets import Any, Bool, HasTraits, Instance, Int, Unicode
 
@@ -11,7 +11,7 @@ from mlm_viz import measures
 from mlm_viz.analysis.filling import MOST_SLOTS, fill_in_parts
 from mlm_viz.analysis.prediction import Layers, look, prepare
 from mlm_viz.analysis.scoring import sweep_in_parts
-from mlm_viz.errors import MlmVizError
+from mlm_viz.errors import MlmVizError, attempt
 from mlm_viz.evidence import Head
 from mlm_viz.inquiry import Inquiry
 from mlm_viz.masking import BERT_RATE, Masking, mask_positions, mask_random
@@ -20,10 +20,6 @@ from mlm_viz.results import Attention, JointFills, Prediction, SlotPrediction, S
 from mlm_viz.scheduling import Scheduler
 from mlm_viz.strings import say
 from mlm_viz.tokens import Sentence, carry_over, clean_text
-
-log = logging.getLogger(__name__)
-# Without a handler Python would print the traceback under the cell; who wants it sets up logging.
-log.addHandler(logging.NullHandler())
 
 AIMS = ("original", "guess", "word")
 
@@ -72,6 +68,7 @@ class ExplorerState(HasTraits):
         self._look_due = False
         self._sweeping: Iterator[Sweep] | None = None
         self._filling: Iterator[JointFills | None] | None = None
+        self._joint_given_up = False  # it went wrong, and would go wrong again
         self._inquiries: list[Inquiry] = []
         self._take(text)
         if self.sentence is not None:
@@ -117,8 +114,8 @@ class ExplorerState(HasTraits):
     def set_marks(self, marks: Mapping[int, str], slot: int) -> None:
         """Mask the marked positions and no others, and show `slot`: what a click on the page does.
 
-        Tokens that are marked as they already were stay replaced or kept. Marks that come too late, on tokens that an
-        edit has taken away, are passed over.
+        Tokens that are marked as they already were stay replaced or kept. Marks go by position: those where no token
+        can be masked are passed over, and one that comes after an edit is of the token that stands there by then.
         """
         if self.sentence is None:
             return
@@ -217,15 +214,17 @@ class ExplorerState(HasTraits):
         return self.model.with_silenced(self.silenced)
 
     @property
-    def target(self) -> str | None:
-        """The word that is explained, as a token or a word; None if no slot is shown or no word was asked about."""
+    def target(self) -> int | str | None:
+        """What is explained: the id of a token, for its piece may be spelled otherwise, or the word asked about.
+
+        None if no slot is shown or no word was asked about.
+        """
         slot = self.shown
         if slot is None:
             return None
         if self.aim == "word":
             return self.word or None
-        best = slot.original if self.aim == "original" and slot.original is not None else int(slot.best(1)[0])
-        return slot.vocabulary.pieces[best]
+        return slot.original if self.aim == "original" and slot.original is not None else int(slot.best(1)[0])
 
     @property
     def shown(self) -> SlotPrediction | None:
@@ -314,7 +313,7 @@ class ExplorerState(HasTraits):
         """Whether joint fills are wanted that have not been computed yet."""
         masks = [action for action in self.masking.actions if action == "masked"]
         wanted = self.joint_wanted and self.model.refusal is None and self.joint is None
-        return wanted and 2 <= len(masks) <= MOST_SLOTS
+        return wanted and not self._joint_given_up and 2 <= len(masks) <= MOST_SLOTS
 
     def _sweep_due(self) -> bool:
         if self.sentence is None or not self.sentence.maskable or not self.surprisal_wanted:
@@ -328,22 +327,24 @@ class ExplorerState(HasTraits):
 
     def _guard(self, work: Callable[[], object]) -> None:
         """Whatever goes wrong becomes a sentence on the page, never a traceback in a cell."""
-        try:
-            work()
-        except MlmVizError as problem:
-            self.error = str(problem)
-        except Exception as problem:
-            log.exception("the explorer could not do its work")
-            self.error = say("error.unexpected", why=f"{type(problem).__name__}: {problem}")
+        _, problem = attempt(work)
+        if problem:
+            self.error = problem
 
     def _look(self) -> None:
-        self._look_due = False
+        self._look_due = self._joint_given_up = False
         if self.sentence is None:
             return
         layers: Layers = "all" if self.attention_wanted else None
         with self.hold_trait_notifications():
             self.stale = False
-            prediction, attention = look(self.answering, self.sentence, self.masking, layers=layers)
+            try:
+                prediction, attention = look(self.answering, self.sentence, self.masking, layers=layers)
+            except BaseException:
+                # What is there would be taken for the answer to what could not be asked.
+                self.prediction = self.attention = self.word_score = None
+                self._joint_given_up = True
+                raise
             self.error = self.model.refusal or ""
             if self._looked_at != (self.sentence, self.masking):
                 self._remember(self.sentence)
@@ -361,24 +362,33 @@ class ExplorerState(HasTraits):
         if self.sentence is None:
             return
         if self.joint_due:
-            if self._filling is None:
-                self._filling = fill_in_parts(self.answering, self.sentence, self.masking)
-            self.joint = next(self._filling)
+            self._fill_on(self.sentence)
         elif self._sweep_due():
-            if self._sweeping is None:
-                self._sweeping = sweep_in_parts(self.answering, self.sentence)
-            self.sweep = next(self._sweeping)
+            self._sweep_on(self.sentence)
         elif inquiry := self._inquiry_due():
             inquiry.advance(self)
+
+    def _fill_on(self, sentence: Sentence) -> None:
+        filling = self._filling or fill_in_parts(self.answering, sentence, self.masking)
+        self._filling = None  # what breaks off in the middle cannot go on
+        try:
+            joint = next(filling)
+        except Exception:
+            self._joint_given_up = True
+            raise
+        self._filling, self.joint = filling, joint
+
+    def _sweep_on(self, sentence: Sentence) -> None:
+        sweeping = self._sweeping or sweep_in_parts(self.answering, sentence)
+        self._sweeping = None  # as above
+        sweep = next(sweeping)
+        self._sweeping, self.sweep = sweeping, sweep
 
     def _score_word(self) -> None:
         score: WordScore | None = None
         problem = ""
         if self.word and self.shown is not None:
-            try:
-                score = self.shown.score(self.word)
-            except MlmVizError as caught:
-                problem = str(caught)
+            score, problem = attempt(partial(self.shown.score, self.word))
         with self.hold_trait_notifications():
             self.word_score, self.word_error = score, problem
         self._request()  # what is explained may be another word now

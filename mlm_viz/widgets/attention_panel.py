@@ -13,11 +13,12 @@ from mlm_viz.results import Attention
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
 from mlm_viz.widgets.bertviz import View, bertviz_frame, fits
+from mlm_viz.widgets.evidence.view import choice
 from mlm_viz.widgets.heads import HeadGrid, thumbnails
 from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.markup import discard, facts, html, plain, row
 from mlm_viz.widgets.prediction_panel import as_text_button
-from mlm_viz.widgets.stage import Stage
+from mlm_viz.widgets.stage import Stage, fade
 
 _VIEWS = ("matrix", "row", "shares")
 _SPECIALS = ("show", "hide", "renormalise")
@@ -40,10 +41,10 @@ class AttentionPanel(widgets.VBox):
             icon="th",
             layout=widgets.Layout(width="auto", margin="12px 2px 6px"),
         )
-        self.grid = HeadGrid(selected=[state.layer, state.head], stale=state.stale)
-        self.view = _choice("attention.view", _VIEWS)
-        self.special = _choice("attention.specials", _SPECIALS)
-        self.bertviz = _choice("attention.bertviz", _BERTVIZ)
+        self.grid = HeadGrid(selected=[state.layer, state.head])
+        self.view = choice("attention.view", _VIEWS, width="15em")
+        self.special = choice("attention.specials", _SPECIALS, width="15em")
+        self.bertviz = choice("attention.bertviz", _BERTVIZ, width="15em")
         self._drawn: tuple[object, ...] | None = None
         self.stage = Stage()
         self.summary = html(css_class="mlmviz-numbers")
@@ -59,6 +60,7 @@ class AttentionPanel(widgets.VBox):
         self.body.children = [row([left, right], "mlmviz-split"), row([self.bertviz]), self.frame]
         super().__init__([row([self.opener]), self.body])
         self._watch()
+        self._fade()
         self._toggle(on=state.attention_wanted)
 
     def _watch(self) -> None:
@@ -71,13 +73,21 @@ class AttentionPanel(widgets.VBox):
         self.bertviz.observe(self._draw_frame, "value")
         state.observe(self.draw, ["attention", "layer", "head", "slot", "error"])
         state.observe(lambda change: setattr(self.opener, "value", change["new"]), "attention_wanted")
-        state.observe(lambda change: setattr(self.grid, "stale", change["new"]), "stale")
+        state.observe(self._fade, ["stale", "attention", "attention_wanted", "sentence"])
 
     def _toggle(self, *, on: bool) -> None:
         self.body.layout.display = "flex" if on else "none"
         self.state.want(attention=on)
         if on:
             self.draw()
+
+    def _fade(self, _change: object = None) -> None:
+        """What is not of the text as it stands looks old."""
+        state = self.state
+        missing = state.attention_wanted and state.attention is None and state.sentence is not None
+        self.grid.stale = state.stale or missing
+        for part in (self.summary, self.stage, self.text, self.frame):
+            fade(part, stale=self.grid.stale)
 
     @property
     def shown(self) -> Attention | None:
@@ -190,13 +200,3 @@ def _summary(attention: Attention, layer: int, head: int, query: int) -> list[tu
         *((say(f"attention.{name}"), percent(share)) for name, share in zip(measures.SHARES, shares, strict=True)),
         (say("attention.entropy"), say("panel.bits", bits=float(spread))),
     ]
-
-
-def _choice(key: str, values: tuple[str, ...]) -> widgets.Dropdown:
-    return widgets.Dropdown(
-        options=[(say(f"{key}.{value}"), value) for value in values],
-        description=say(key),
-        tooltip=say(key),
-        style={"description_width": "initial"},
-        layout=widgets.Layout(width="auto", min_width="15em"),
-    )

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from mlm_viz.analysis.compare import Sources
+from mlm_viz.analysis.compare import Source, Sources
 from mlm_viz.comparison import SIDES, Column, Comparison, Revealed, Side
 from mlm_viz.figures.comparison import comparison_bars, comparison_caption, pattern_matrix, reveal_curves
 from mlm_viz.gaps import Gap
 from mlm_viz.strings import say
 from mlm_viz.widgets.comparison_fields import EXAMPLES, ComparisonFields
-from mlm_viz.widgets.comparison_state import ComparisonState, Source
+from mlm_viz.widgets.comparison_state import ComparisonState
 from mlm_viz.widgets.comparison_words import sentence, text_form
 from mlm_viz.widgets.film_controls import FilmControls
 from mlm_viz.widgets.markup import html, line, plain, row
 from mlm_viz.widgets.picture import Picture
 from mlm_viz.widgets.prediction_panel import as_text_button
+from mlm_viz.widgets.script import styles
 
-# The first holds the colours of all pages.
-_CSS = tuple(
-    Path(__file__).parent / name for name in ("strip.css", "explorer.css", "film_player.css", "comparison.css")
-)
 BARS = 8
 _TOP = 0.5  # of the scale of all matrices: always the same, so that no colour changes its meaning
 _BARS_ROOM, _MATRIX_ROOM, _CURVES_ROOM = 608, 560, 460  # pixels
@@ -64,11 +60,10 @@ class ComparisonPanel(widgets.VBox):
         self._draw_curves()
 
     def _parts(self) -> list[widgets.Widget]:
-        style = html("".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _CSS), "mlmviz-style")
         matrices = list(self.patterns.values())
         grid = widgets.GridBox(matrices, layout=widgets.Layout(width="100%", grid_template_columns=_GRID))
         return [
-            style,
+            html(styles("strip", "explorer", "film_player", "comparison"), "mlmviz-style"),
             self.fields,
             self.sentence,
             self.controls,

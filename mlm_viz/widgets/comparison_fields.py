@@ -8,9 +8,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from mlm_viz.analysis.compare import Source
 from mlm_viz.comparison import SIDES, Side
 from mlm_viz.strings import say
-from mlm_viz.widgets.comparison_state import ComparisonState, Source
+from mlm_viz.widgets.comparison_state import ComparisonState
 from mlm_viz.widgets.markup import TextLine, html, line, row
 
 # Sentences and the word of their gap, written for this project; in the last of each language nothing stands behind it.
@@ -67,13 +68,18 @@ class ComparisonFields(widgets.VBox):
             field.observe(partial(self._take_model, side), "value")
         state.observe(lambda change: setattr(self.text, "value", change["new"]), "text")
         state.observe(lambda change: setattr(self.word, "value", change["new"]), "word")
+        state.observe(self._show_example, ["text", "word"])
         state.observe(self._show_problems, ["error", "problems"])
 
     def _take_example(self, change: dict[str, Any]) -> None:
         text, word = change["new"]
         if text:
             self.state.ask(text, word)
-            self.examples.value = ("", "")
+
+    def _show_example(self, _change: object) -> None:
+        """The example that stands there, if it is one: so one can go on from it in the menu, and come back to it."""
+        asked = (self.state.text, self.state.word)
+        self.examples.value = asked if asked in dict(self.examples.options).values() else ("", "")
 
     def _take_model(self, side: Side, change: dict[str, Any]) -> None:
         wanted = change["new"].strip()

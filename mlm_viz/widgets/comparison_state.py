@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 from traitlets import Bool, HasTraits, Instance, Int, Unicode
 
-from mlm_viz.analysis.compare import KINDS, Sources, check_revealed, compare_at, reveal_in_parts
+from mlm_viz.analysis.compare import KINDS, Source, Sources, check_revealed, compare_at, reveal_in_parts
 from mlm_viz.comparison import SIDES, Column, Comparison, Revealed, Side
-from mlm_viz.errors import MlmVizError, ModelError
+from mlm_viz.errors import MlmVizError, ModelError, attempt
 from mlm_viz.gaps import Gap
-from mlm_viz.model import Model
 from mlm_viz.readers import Reader, as_reader
 from mlm_viz.scheduling import Scheduler
 from mlm_viz.strings import say
 from mlm_viz.tokens import clean_text
 
-log = logging.getLogger(__name__)
-# Without a handler Python would print the traceback under the cell; who wants it sets up logging.
-log.addHandler(logging.NullHandler())
-
 _DRAWINGS = 8  # about as often the curves are drawn until they are complete
-Source = str | Path | Model | Reader | None
-_T = TypeVar("_T")
 
 
 class ComparisonState(HasTraits):
@@ -164,7 +154,7 @@ class ComparisonState(HasTraits):
             else:
                 self._unloadable[side] = ""
             return
-        reader, problem = _attempt(lambda: as_reader(self.sources[side], KINDS[side]))
+        reader, problem = attempt(lambda: as_reader(self.sources[side], KINDS[side]))
         if reader is None:
             self._unloadable[side] = problem
         else:
@@ -176,7 +166,7 @@ class ComparisonState(HasTraits):
         problems = {side: problem for side, problem in self._unloadable.items() if problem}
         for side in SIDES:
             if side in self._readers:
-                column, problem = _attempt(partial(self._column, gap, side))
+                column, problem = attempt(partial(self._column, gap, side))
                 if column is None:
                     problems[side] = problem
                 else:
@@ -201,7 +191,7 @@ class ComparisonState(HasTraits):
             answering = () if self.comparison is None else self.comparison.columns
             self._revealing = reveal_in_parts(gap, {column.side: self._readers[column.side] for column in answering})
             self._points = 0
-        curves, problem = _attempt(partial(next, self._revealing, None))
+        curves, problem = attempt(partial(next, self._revealing, None))
         if curves is not None:
             self._points += 1
             self._found = curves
@@ -209,14 +199,3 @@ class ComparisonState(HasTraits):
             self.curves = self._found
         if curves is None:
             self._revealing, self._curves_due, self.curves_error = None, False, problem
-
-
-def _attempt(work: Callable[[], _T]) -> tuple[_T | None, str]:
-    """What comes of it, or a sentence that says why nothing does: never a traceback in a cell."""
-    try:
-        return work(), ""
-    except MlmVizError as problem:
-        return None, str(problem)
-    except Exception as problem:
-        log.exception("a model could not do its work")
-        return None, say("error.unexpected", why=f"{type(problem).__name__}: {problem}")

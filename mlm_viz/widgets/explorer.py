@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -20,10 +19,9 @@ from mlm_viz.widgets.attention_panel import AttentionPanel
 from mlm_viz.widgets.evidence.panel import EvidencePanel
 from mlm_viz.widgets.markup import html
 from mlm_viz.widgets.prediction_panel import PredictionPanel
+from mlm_viz.widgets.script import styles
 from mlm_viz.widgets.strip_panel import StripPanel
 from mlm_viz.widgets.text_panel import MOST_SEED, TextPanel
-
-_CSS = Path(__file__).parent / "explorer.css"
 
 
 class Explorer(widgets.VBox):
@@ -39,7 +37,7 @@ class Explorer(widgets.VBox):
         self.prediction_panel = PredictionPanel(state)
         self.attention_panel = AttentionPanel(state)
         self.evidence_panel = EvidencePanel(state)
-        style = html(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", "mlmviz-style")
+        style = html(styles("explorer"), "mlmviz-style")
         panels = (self.text_panel, self.strip, self.prediction_panel, self.evidence_panel, self.attention_panel)
         super().__init__([style, *panels])
         self.add_class("mlmviz")

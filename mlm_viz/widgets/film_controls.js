@@ -24,13 +24,13 @@ class Controls {
     this.listen();
     this.paint();
     watchTheme((dark) => this.write({ dark }), this.stop.signal);
-    tellPressed(el, this.stop.signal);
+    assist(el, this.stop.signal, () => model.get("playing"));
     keepHearing(model);
   }
 
   listen() {
     const { signal } = this.stop;
-    for (const control of [this.button, this.slider]) keepKeys(control, signal);
+    keepKeys(signal);
     this.button.addEventListener("click", () => this.toggle(), { signal });
     this.slider.addEventListener("input", () => this.write({ playing: false, frame: Number(this.slider.value) }), { signal });
     this.changed = () => this.paint();

@@ -17,10 +17,8 @@ from mlm_viz.widgets.film_controls import FilmControls
 from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.markup import html, plain, row
 from mlm_viz.widgets.prediction_panel import as_text_button
+from mlm_viz.widgets.script import styles
 from mlm_viz.widgets.stage import Stage
-
-# The first holds the colours of all pages.
-_CSS = tuple(Path(__file__).parent / name for name in ("strip.css", "explorer.css", "film_player.css"))
 
 
 class FilmPlayer(widgets.VBox):
@@ -55,11 +53,10 @@ class FilmPlayer(widgets.VBox):
         self._draw()
 
     def _parts(self) -> list[widgets.Widget]:
-        style = html("".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _CSS), "mlmviz-style")
         halves = [_half(self.guesses), _half(self.loss)]
         boards = [_half(part) for part in self.boards.values()]
         return [
-            style,
+            html(styles("strip", "explorer", "film_player"), "mlmviz-style"),
             self.controls,
             row([self.scenes, self.as_text]),
             self.sentence,

@@ -45,7 +45,7 @@ class Heads {
 
   listen() {
     const { signal } = this.stop;
-    keepKeys(this.root, signal);
+    keepKeys(signal);
     this.grid.addEventListener("click", (event) => this.onClick(event), { signal });
     this.grid.addEventListener("keydown", (event) => this.onKey(event), { signal });
     this.repaint = () => this.changed();

@@ -41,7 +41,7 @@ def wait_until_drawn(figure: LiveFigure, seconds: float) -> None:
 
 
 class PageTheme(anywidget.AnyWidget):
-    """Nothing to see; says what the page looks like, and tells screen readers which buttons around it are pressed.
+    """Nothing to see; says whether the page is dark, and tells screen readers what the page around it shows.
 
     Attributes:
         dark: whether the page is dark; the page says so, Python reads it.

@@ -12,7 +12,10 @@ from mlm_viz.tokens import clean_text
 
 
 def line(text: str, kind: str = "line", role: str = "") -> str:
-    """A paragraph of plain text; `role="status"` has a screen reader say it when it changes."""
+    """A paragraph of plain text; with `role="status"` the page's script (`assist`) has screen readers told of it.
+
+    On its own the role would not do: a paragraph comes as a new element with every update.
+    """
     said = f' role="{role}"' if role else ""
     return f'<p class="mlmviz-{kind}"{said}>{escape(text)}</p>'
 
@@ -53,11 +56,13 @@ def row(children: Sequence[widgets.Widget], css_class: str = "mlmviz-row") -> wi
     return box
 
 
-def discard(widget: widgets.DOMWidget) -> None:
-    """Close a widget that is not needed any more, and the two that came with it: closing leaves those behind."""
-    for part in (widget.layout, getattr(widget, "style", None), widget):
-        if part is not None:
+def discard(widget: widgets.Widget) -> None:
+    """Close a widget that is not needed any more, and all that came with it: closing leaves that behind."""
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None), widget):
+        if isinstance(part, widgets.Widget):  # the layout of a figure is plotly's
             part.close()
+    for child in getattr(widget, "children", ()):
+        discard(child)
 
 
 class _Typed(widgets.ValueWidget):

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
 from IPython.display import display
 
-from mlm_viz.errors import MlmVizError
+from mlm_viz.errors import MlmVizError, attempt
 from mlm_viz.figures.next_sentence import next_sentence_curve
 from mlm_viz.next_sentence import HeadLearning, NextSentence, PairFeatures, Pool, Wrong
 from mlm_viz.strings import say
 from mlm_viz.training.next_sentence import train_next_sentence
 from mlm_viz.widgets.listening import PageTheme, listen_while_busy, wait_until_drawn
 from mlm_viz.widgets.live_figure import LiveFigure
-from mlm_viz.widgets.markup import TextLine, html, line, row
+from mlm_viz.widgets.markup import TextLine, discard, html, line, row
+from mlm_viz.widgets.script import styles
 from mlm_viz.widgets.stage import Stage
 
-_CSS = tuple(Path(__file__).parent / name for name in ("strip.css", "explorer.css"))
 _PATIENCE = 5.0  # seconds
 
 
@@ -51,7 +51,7 @@ class NextSentenceView(widgets.VBox):
             box.observe(self._ask, "value")
 
     def _style(self) -> widgets.HTML:
-        return html("".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _CSS), "mlmviz-style")
+        return html(styles("strip", "explorer"), "mlmviz-style")
 
     def _asking(self) -> list[widgets.Widget]:
         return [row([self.first]), row([self.second]), self.answer]
@@ -82,6 +82,11 @@ class NextSentenceView(widgets.VBox):
         self.result = result
         self._ask(None)
 
+    def break_off(self, why: str) -> None:
+        """Say why there will be no head."""
+        self.status.value = line(say("live.broken", why=why), "error", role="status")
+        self.answer.value = ""
+
     def _curve(self, learning: HeadLearning) -> go.Figure:
         return next_sentence_curve(learning, until=self._epochs, dark=self.theme.dark)
 
@@ -93,12 +98,9 @@ class NextSentenceView(widgets.VBox):
         first, second = self.first.value.strip(), self.second.value.strip()
         if self.result is None or not (first and second):
             return
-        try:
-            told = say("next_sentence.view.answer", probability=self.result.probability(first, second))
-        except MlmVizError as problem:
-            self.answer.value = line(str(problem), "error", role="status")
-            return
-        self.answer.value = line(told, role="status")
+        probability, problem = attempt(partial(self.result.probability, first, second))
+        told = problem or say("next_sentence.view.answer", probability=probability)
+        self.answer.value = line(told, "error" if problem else "line", role="status")
 
 
 def train_next_sentence_live(
@@ -126,7 +128,14 @@ def train_next_sentence_live(
     view = NextSentenceView(epochs)
     display(view)  # type: ignore[no-untyped-call]
     chosen = {"pool": pool, "wrong": wrong, "epochs": epochs, "seed": seed} | settings
-    result = train_next_sentence(features, progress=False, watch=view.show, **chosen)
+    try:
+        result = train_next_sentence(features, progress=False, watch=view.show, **chosen)
+    except MlmVizError:  # of what was given: it has not begun
+        discard(view)
+        raise
+    except BaseException as problem:
+        view.break_off(type(problem).__name__)
+        raise
     view.finish(result)
     return result
 

@@ -1,4 +1,4 @@
-// Nothing to see: tells Python whether the page is dark, and screen readers which buttons around it are pressed.
+// Nothing to see: tells Python whether the page is dark, and screen readers what the page around it shows.
 
 export default {
   render({ model, el }) {
@@ -9,7 +9,8 @@ export default {
       model.save_changes();
     };
     watchTheme(report, stop.signal);
-    tellPressed(el, stop.signal);
+    keepKeys(stop.signal);
+    assist(el, stop.signal);
     keepHearing(model);
     return () => stop.abort();
   },

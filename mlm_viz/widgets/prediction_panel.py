@@ -12,7 +12,7 @@ from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
 from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.markup import TextLine, facts, html, line, plain, row, table
-from mlm_viz.widgets.stage import Stage
+from mlm_viz.widgets.stage import Stage, fade
 
 BARS = 10
 
@@ -51,14 +51,14 @@ class PredictionPanel(widgets.VBox):
         self._watch()
         self.draw()
         self._draw_joint()
-        self.stage.fade(stale=self.state.stale)
+        self._fade()
 
     def _watch(self) -> None:
         state = self.state
         state.observe(self.draw, ["prediction", "slot", "baseline", "sentence", "stale", "word_score"])
         state.observe(self._draw_answer, ["word_score", "word_error", "slot"])
-        state.observe(self._draw_joint, ["joint", "masking", "prediction"])
-        state.observe(lambda change: self.stage.fade(stale=change["new"]), "stale")
+        state.observe(self._draw_joint, ["joint", "masking", "prediction", "error"])
+        state.observe(self._fade, "stale")
         state.observe(lambda change: setattr(self.pin, "value", change["new"] is not None), "baseline")
         state.observe(lambda change: setattr(self.word, "value", change["new"]), "word")
         self.pin.observe(lambda change: self._pin(on=change["new"]), "value")
@@ -73,6 +73,10 @@ class PredictionPanel(widgets.VBox):
             self.pin.value = self.state.baseline is not None
         else:
             self.state.unpin()
+
+    def _fade(self, _change: object = None) -> None:
+        for part in (self.numbers, self.stage, self.answer, self.text):
+            fade(part, stale=self.state.stale)
 
     def draw(self, _change: object = None) -> None:
         """Bring the bars and the numbers up to date; while new ones are on their way the old ones stay."""
@@ -109,7 +113,8 @@ class PredictionPanel(widgets.VBox):
         return None if self._live is None else self._live.latest
 
     def _why_nothing(self) -> str:
-        if self.state.model.refusal is not None or self.state.sentence is None:
+        state = self.state
+        if state.model.refusal is not None or state.sentence is None or state.slot >= 0:
             return say("prediction.nothing")
         return say("prediction.no_slot")
 
@@ -155,6 +160,7 @@ class PredictionPanel(widgets.VBox):
 
     def _draw_joint(self, _change: object = None) -> None:
         joint = self.state.joint
+        fade(self.joint, stale=self.state.joint_due)
         if joint is None:
             if not self.state.joint_due:
                 self.joint.value = ""

@@ -34,5 +34,10 @@ class Stage(widgets.Box):
 
     def fade(self, *, stale: bool) -> None:
         """Let what is shown look old while something new is on its way."""
-        act = self.add_class if stale else self.remove_class
-        act("mlmviz-stale")
+        fade(self, stale=stale)
+
+
+def fade(part: widgets.DOMWidget, *, stale: bool) -> None:
+    """Let a part of the page look old while something new is on its way; nothing moves."""
+    act = part.add_class if stale else part.remove_class
+    act("mlmviz-stale")

@@ -56,7 +56,7 @@ class Strip {
     this.listen();
     this.paint();
     watchTheme((dark) => this.write({ dark }), this.stop.signal);
-    tellPressed(el, this.stop.signal);
+    assist(el, this.stop.signal);
     keepHearing(model);
   }
 
@@ -71,7 +71,7 @@ class Strip {
     this.tablist = element("div", "mlmviz-tabs", row, { role: "tablist", "aria-label": this.say("tabs") });
     this.hint = textIn("span", "mlmviz-hint", row);
     this.frameLegend();
-    this.live = textIn("div", "mlmviz-unseen", this.root, { "aria-live": "polite" });
+    this.speak = voice(this.root, this.stop.signal);
   }
 
   frameLegend() {
@@ -91,7 +91,7 @@ class Strip {
 
   listen() {
     const { signal } = this.stop;
-    keepKeys(this.root, signal);
+    keepKeys(signal);
     this.chips.addEventListener("click", (event) => this.onClick(event), { signal });
     this.chips.addEventListener("keydown", (event) => this.onKey(event), { signal });
     this.chips.addEventListener("keyup", (event) => event.key === " " && event.preventDefault(), { signal });
@@ -132,30 +132,35 @@ class Strip {
 
   // ---- what a person does ------------------------------------------------------------------------------------------
 
+  /** Write what was done, and to which tokens: others may be on their way. */
+  act(changes) {
+    this.write({ ...changes, basis: this.model.get("edition") });
+  }
+
   toggle(position, whole) {
     const { tokens, marks, selected } = this.read();
     const token = tokens[position];
     if (token.special) return this.announce("said.special", token);
-    if (token.blank) return this.write({ selected: position });
+    if (token.blank) return this.act({ selected: position });
     const group = whole ? wordAround(tokens, position) : [position];
     const masking = group.some((at) => !marks[at]);
     const next = { ...marks };
     for (const at of group) masking ? (next[at] ??= "masked") : delete next[at];
     const slots = slotsOf(tokens, next);
     const shown = slots.includes(selected) ? selected : nearest(slots, selected < 0 ? position : selected);
-    this.write({ marks: next, selected: masking ? position : shown });
+    this.act({ marks: next, selected: masking ? position : shown });
     this.announce(masking ? "said.masked" : "said.unmasked", { label: group.map((at) => tokens[at].label).join(" ") });
   }
 
   /** Show the slot at `position`; false where there is no slot. */
   select(position) {
     const isSlot = this.read().slots.includes(position);
-    if (isSlot) this.write({ selected: position });
+    if (isSlot) this.act({ selected: position });
     return isSlot;
   }
 
   announce(key, { label }) {
-    setText(this.live, this.say(key, { label }));
+    this.speak(this.say(key, { label }));
   }
 
   onClick(event) {
@@ -313,13 +318,14 @@ class Strip {
     };
   }
 
-  /** What a screen reader says: "weather, token 5 of 12, masked, slot 1, surprisal 5.2". */
-  nameOf({ tokens, replacements, shade_title }, { token, mark, slot, value, position, selected }) {
+  /** What a screen reader says: "weather, token 5 of 12, masked, slot 1, best guess rain, surprisal 5.2". */
+  nameOf({ tokens, replacements, guesses, shade_title }, { token, mark, slot, value, position, selected }) {
     const parts = [this.say("name", { label: token.label, number: position + 1, count: tokens.length })];
     if (token.special) parts.push(this.say("name.special"));
     if (token.blank) parts.push(this.say("name.blank"));
     else if (mark) parts.push(this.say(`name.${mark}`, { replacement: replacements[position] }));
     if (slot) parts.push(this.say(selected ? "name.shown" : "name.slot", { slot }));
+    if (mark && guesses[position]) parts.push(this.say("name.guess", { guess: guesses[position] }));
     if (value) parts.push(this.say("name.shade", { title: shade_title, value }));
     return parts.join(", ");
   }

@@ -17,11 +17,14 @@ MARKS = ("masked", "replaced", "kept")
 class TokenStrip(anywidget.AnyWidget):
     """Chips for tokens, in reading order, with the pieces of a word joined; knows nothing of models.
 
-    A marked position is a *slot*. The page changes `marks`, `selected` and `dark`; assign the others, and these two as
-    well, from Python. Put assignments that belong together inside `hold_sync()`, so that the page never draws the
-    marks of one text on the tokens of another.
+    A marked position is a *slot*. The page changes `marks`, `selected`, `basis` and `dark`; assign the others, and the
+    first two as well, from Python. Put assignments that belong together inside `hold_sync()`, so that the page never
+    draws the marks of one text on the tokens of another. What is done on the page is heard of later, maybe after an
+    edit: `basis` says of which tokens it was meant.
 
     Attributes:
+        edition: number of the text that `tokens` are of; count it up with them.
+        basis: the edition that the page's last change of `marks` or `selected` was meant for, -1 before there was any.
         tokens: for each token `label` (text of the chip), `title` (its tooltip), `word` (index of its word, -1 for
             none), `special` (cannot be masked) and `blank` (a blank in the text: a slot that cannot be unmasked).
         marks: position, as a decimal string -> "masked", "replaced" or "kept".
@@ -40,6 +43,8 @@ class TokenStrip(anywidget.AnyWidget):
     _esm = script("strip")
     _css = Path(__file__).parent / "strip.css"
 
+    edition = traitlets.Int(0).tag(sync=True)
+    basis = traitlets.Int(-1).tag(sync=True)
     tokens = traitlets.List(traitlets.Dict()).tag(sync=True)
     marks = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Enum(MARKS)).tag(sync=True)
     replacements = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)

@@ -33,9 +33,13 @@ class StripPanel(TokenStrip):
         self._draw_shades()
 
     def _take_marks(self, _change: object) -> None:
-        """A click on the page; what cannot be done is undone there. Marks that come from `_draw` change nothing."""
+        """A click on the page; what cannot be done is undone there, and so is what was meant for other tokens.
+
+        Marks that come from `_draw` change nothing.
+        """
         if self._marks_of_state() != self.marks or self.selected != self.state.slot:
-            self.state.set_marks({int(p): mark for p, mark in self.marks.items()}, self.selected)
+            if self.basis in (-1, self.edition):  # -1: not from a page
+                self.state.set_marks({int(p): mark for p, mark in self.marks.items()}, self.selected)
             self._draw()
 
     def _marks_of_state(self) -> dict[str, str]:
@@ -49,8 +53,10 @@ class StripPanel(TokenStrip):
             for p, action, token_id in zip(masking.positions, masking.actions, masking.ids, strict=True)
             if action == "replaced"
         }
+        tokens = [] if sentence is None else [_chip(sentence, p) for p in range(len(sentence))]
         with self.hold_sync(), self.hold_trait_notifications():
-            self.tokens = [] if sentence is None else [_chip(sentence, p) for p in range(len(sentence))]
+            if tokens != self.tokens:
+                self.tokens, self.edition = tokens, self.edition + 1
             self.marks, self.replacements, self.selected = self._marks_of_state(), replaced, self.state.slot
 
     def _draw_guesses(self, _change: object = None) -> None:

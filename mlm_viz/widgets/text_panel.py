@@ -69,10 +69,12 @@ class TextPanel(widgets.VBox):
     def _take_example(self, change: dict[str, Any]) -> None:
         if change["new"]:
             self.state.set_text(change["new"])
-            self.examples.value = ""
 
     def _show_text(self, change: dict[str, Any]) -> None:
-        self.text.value = change["new"]
+        """In the box, and in the menu if it is an example: so one can go on from there, and come back to it."""
+        text = change["new"]
+        self.text.value = text
+        self.examples.value = text if text in dict(self.examples.options).values() else ""
 
     def _show_problem(self, _change: object = None) -> None:
         self.problem.value = line(self.state.error, "error", role="status") if self.state.error else ""

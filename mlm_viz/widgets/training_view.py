@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import RLock
 
 import ipywidgets as widgets
@@ -19,11 +18,10 @@ from mlm_viz.widgets.listening import PageTheme, listen_while_busy, wait_until_d
 from mlm_viz.widgets.live_figure import LiveFigure
 from mlm_viz.widgets.markup import facts, html, line, plain, row
 from mlm_viz.widgets.prediction_panel import as_text_button
+from mlm_viz.widgets.script import styles
 from mlm_viz.widgets.stage import Stage
 from mlm_viz.widgets.training_guesses import Asked, guesses, guesses_text
 
-# The first holds the colours of all pages.
-_CSS = tuple(Path(__file__).parent / name for name in ("strip.css", "explorer.css", "training_view.css"))
 _MINUTE = 60
 _PATIENCE = 5.0  # seconds
 
@@ -94,9 +92,8 @@ class TrainingView(widgets.VBox):
         self.listen()
 
     def _parts(self) -> list[widgets.Widget]:
-        style = html("".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _CSS), "mlmviz-style")
         return [
-            style,
+            html(styles("strip", "explorer", "training_view"), "mlmviz-style"),
             self.theme,
             self.status,
             self.bar,

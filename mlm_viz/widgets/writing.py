@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
 from threading import RLock
 
 import ipywidgets as widgets
 
 from mlm_viz.analysis.compare import Sources
 from mlm_viz.analysis.writing import MOST_WORDS, Team, Wishes, gap_of, team_for, write_in_steps
-from mlm_viz.errors import MlmVizError
+from mlm_viz.errors import attempt
 from mlm_viz.gaps import Gap
 from mlm_viz.sampling import Sampling
 from mlm_viz.scheduling import Scheduler
@@ -19,11 +19,10 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.listening import PageTheme
 from mlm_viz.widgets.markup import TextBox, html, line, plain, row
 from mlm_viz.widgets.prediction_panel import as_text_button
+from mlm_viz.widgets.script import styles
 from mlm_viz.widgets.writing_cards import card, cards_text
 from mlm_viz.writing import Writer, Writing, Writings
 
-# The first holds the colours of all pages.
-_CSS = tuple(Path(__file__).parent / name for name in ("strip.css", "explorer.css", "writing.css"))
 PROMPTS = (
     "The weather was so nice that we",
     "She opened the door and",
@@ -84,9 +83,8 @@ class WritingView(widgets.VBox):
         self.as_text = as_text_button()
 
     def _parts_of_page(self) -> list[widgets.Widget]:
-        style = html("".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _CSS), "mlmviz-style")
         return [
-            style,
+            html(styles("strip", "explorer", "writing"), "mlmviz-style"),
             PageTheme(),
             html(line(say("writing.prompt"), "quiet")),
             self.prompt,
@@ -120,16 +118,19 @@ class WritingView(widgets.VBox):
 
     def _begin(self) -> None:
         self._parts, self.writings = None, None
-        try:
-            sampling = Sampling(self.temperature.value, self.top_p.value, self.seed.value)
-            self._asked = Wishes(self.words.value, sampling, self._orders)
-            self._parts = write_in_steps(gap_of(self.prompt.value), self._team, self._asked)
-        except MlmVizError as problem:
-            self._end(str(problem), "error")
+        self._parts, problem = attempt(self._ask)
+        if self._parts is None:
+            self._end(problem, "error")
             return
         self.stop.disabled = False
+        self._tell(next(iter(self.cards)))
         self._draw()
         self.scheduler.request()
+
+    def _ask(self) -> Iterator[Writings]:
+        sampling = Sampling(self.temperature.value, self.top_p.value, self.seed.value)
+        self._asked = Wishes(self.words.value, sampling, self._orders)
+        return write_in_steps(gap_of(self.prompt.value), self._team, self._asked)
 
     def again(self) -> None:
         """The same with the next seed."""
@@ -150,20 +151,20 @@ class WritingView(widgets.VBox):
             return self.busy
 
     def _go_on(self, parts: Iterator[Writings]) -> None:
-        try:
-            self.writings = next(parts)
-        except StopIteration:
+        writings, problem = attempt(partial(next, parts, None))
+        if problem:
+            self._end(problem, "error")
+        elif writings is None:
             self._end(say("writing.status.done", seed=self._asked.sampling.seed))
-        except MlmVizError as problem:
-            self._end(str(problem), "error")
         else:
+            self.writings = writings
             self._draw()
 
     def _end(self, text: str, kind: str = "line") -> None:
         self._parts = None
         self.stop.disabled = True
-        self._draw()
         self.status.value = line(text, kind, role="status")
+        self._draw()
 
     def _take_example(self) -> None:
         chosen = self.examples.value
@@ -185,10 +186,12 @@ class WritingView(widgets.VBox):
                 self._drawn[name] = shown
                 part.value = card(shown[0], words=self._asked.words, busy=shown[1])
         if at_work is not None:
-            told = line(say("writing.status.busy", writer=say(f"writing.writer.{at_work}")), role="status")
-            if self.status.value != told:  # a screen reader says each change
-                self.status.value = told
+            self._tell(at_work)
         self._draw_text()
+
+    def _tell(self, at_work: Writer) -> None:
+        """Say who writes; a screen reader says each change."""
+        self.status.value = line(say("writing.status.busy", writer=say(f"writing.writer.{at_work}")), role="status")
 
     def _draw_text(self) -> None:
         shown = self.as_text.value and self.writings is not None

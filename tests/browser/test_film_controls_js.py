@@ -7,25 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from mlm_viz.widgets.film_controls import FilmControls
 from tests.browser.harness import get, mount, put, serving
-from tests.browser.lab import launch
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 Player = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
-    with sync_playwright() as driver, serving(tmp_path_factory.mktemp("site")) as address:
-        browser = launch(driver)
+def browser_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
+    with serving(tmp_path_factory.mktemp("site")) as address:
         page = browser.new_page(viewport={"width": 700, "height": 300})
         page.clock.install(time=0)
         page.clock.pause_at(1)  # or it would go on by itself, and far on a busy machine
         yield page, address
-        browser.close()
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from mlm_viz.figures.theme import ATTENTION
 from mlm_viz.strings import section
 from mlm_viz.widgets.heads import HeadGrid, thumbnails
 from mlm_viz.widgets.strip import TokenStrip
 from tests.browser.harness import get, mount, put, serving
-from tests.browser.lab import launch
 
 HOSTILE = [
     "<script>window.hacked=1</script>",
@@ -32,11 +31,9 @@ Strip = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
-    with sync_playwright() as driver, serving(tmp_path_factory.mktemp("site")) as address:
-        browser = launch(driver)
+def browser_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
+    with serving(tmp_path_factory.mktemp("site")) as address:
         yield browser.new_page(viewport={"width": 700, "height": 700}), address
-        browser.close()
 
 
 @pytest.fixture
@@ -231,6 +228,50 @@ def test_names_tell_a_screen_reader_everything(strip: Strip) -> None:
     expect(chip(page, 2)).to_have_accessible_name("wea, token 3 of 7, masked, slot 1, shown, surprisal, bits 5.2")
     expect(chip(page, 4)).to_have_accessible_name("is, token 5 of 7, replaced by of, slot 2")
     expect(page.get_by_role("tab")).to_have_text(["1 · [MASK] \u2068wea\u2069", "2 · \u2068is\u2069 ⇄ \u2068of\u2069"])
+
+
+def test_a_guess_is_said_with_its_slot(strip: Strip) -> None:
+    page = strip(SENTENCE, marks={"2": "masked"}, selected=2, guesses={"2": "rain", "5": "old"})
+    expect(chip(page, 2)).to_have_accessible_name("wea, token 3 of 7, masked, slot 1, shown, best guess rain")
+    expect(chip(page, 5)).to_have_accessible_name("nice, token 6 of 7")
+
+
+def test_what_is_said_twice_is_heard_twice(strip: Strip) -> None:
+    page = strip(SENTENCE)
+    page.evaluate("""() => {
+      const live = document.querySelector("[aria-live]");
+      window.heard = [];
+      new MutationObserver(() => heard.push(live.textContent)).observe(live, { childList: true });
+    }""")
+    for changes in (1, 3):
+        chip(page, 0).click(force=True)
+        page.wait_for_function("changes => heard.length === changes", arg=changes)
+    said = "[CLS] is a special token and cannot be masked"
+    assert page.evaluate("heard") == [said, "", said], "the same text in the place of the same would be no change"
+
+
+def test_a_click_says_of_which_text_it_is(strip: Strip) -> None:
+    page = strip(SENTENCE, edition=3)
+    chip(page, 2).click()
+    assert (get(page, "basis"), get(page, "marks")) == (3, {"2": "masked"})
+    put(page, tokens=tokens(SENTENCE[1:]), edition=4, marks={"1": "masked"}, selected=-1)
+    assert get(page, "basis") == 3
+    page.locator(".mlmviz-badge").nth(1).click()
+    assert (get(page, "basis"), get(page, "selected")) == (4, 1)
+
+
+def test_plain_keys_are_kept_from_jupyterlab(strip: Strip) -> None:
+    page = strip(SENTENCE)
+    page.evaluate(
+        """() => document.addEventListener("keydown", (event) => {
+            if (!event.target.hasAttribute("data-lm-suppress-shortcuts")) window.taken = event.key;
+        }, true)"""
+    )
+    for key in ("x", "d", "ArrowDown", "Shift+Enter"):
+        chip(page, 1).press(key)
+        assert page.evaluate("window.taken") is None, key
+    chip(page, 1).press("Control+s")
+    assert page.evaluate("window.taken") == "s"
 
 
 def test_masking_moves_nothing(strip: Strip) -> None:

@@ -211,8 +211,10 @@ def test_an_example_brings_its_word(panel: ComparisonPanel) -> None:
     panel.fields.examples.options = [("", ("", "")), ("x", (text, word))]
     panel.fields.examples.value = (text, word)
     assert (panel.text, panel.word, panel.fields.text.value, panel.fields.word.value) == (text, word, text, word)
-    assert panel.fields.examples.value == ("", "")
+    assert panel.fields.examples.value == (text, word)  # from there the next one can be reached by key
     assert calls()["causal"] == 2 + 5  # asked about once, the curves included
+    panel.fields.word.value = ""
+    assert panel.fields.examples.value == ("", "")
 
 
 @pytest.mark.parametrize(("text", "word"), EXAMPLES)
@@ -277,11 +279,11 @@ def test_a_text_too_long_for_one_model_leaves_the_others(panel: ComparisonPanel,
 
 def test_a_model_of_the_wrong_kind_leaves_the_others(panel: ComparisonPanel, twins: dict[str, Path]) -> None:
     panel.fields.models["causal"].value = str(twins["masked"])
-    assert "left to right: masked is a masked model; here belongs a left-to-right model." in problem(panel)
+    assert "left to right: masked is a masked model; a left-to-right model is needed here." in problem(panel)
     assert panel.comparison is not None
     assert [column.side for column in panel.comparison.columns] == ["masked", "blinded", "span"]
     assert panel.figures["curves"].data[2].x == ()
-    assert "here belongs" in panel.patterns["causal"].words.value
+    assert "is needed here" in panel.patterns["causal"].words.value
     panel.fields.models["causal"].value = str(twins["causal"])
     assert problem(panel) == ""
     assert len(panel.comparison.columns) == 4

@@ -19,6 +19,7 @@ from mlm_viz.strings import say
 from mlm_viz.widgets.evidence.panel import VIEWS
 from mlm_viz.widgets.explorer import Explorer, explore
 from tests.widgets.conftest import TEXT, Calls, until_settled
+from tests.widgets.test_panels import Read, is_faded
 
 NAMES = [view.name for view in VIEWS]
 OTHERS = {"pair": "the capital of france is good, a paris day.", "contrast": "the capital of [MASK] is good."}
@@ -102,7 +103,7 @@ def test_another_slot_another_aim_another_answer(tiny_bert: Model) -> None:
     assert view.inquiry.result.target.word == "paris"
     explorer.evidence_panel.aim.value = "guess"
     explorer.state.settle()
-    assert view.inquiry.result.target.is_guess
+    assert view.inquiry.result.target.ids == (view.inquiry.result.target.guess,)
     explorer.state.ask_word("day")
     explorer.state.explain("word")
     explorer.state.settle()
@@ -332,7 +333,9 @@ def test_on_a_loop_a_click_drops_what_is_under_way(tiny_bert: Model, calls: Call
     async def journey() -> None:
         explorer = explore(TEXT, tiny_bert, masked=["france"])
         view = explorer.evidence_panel.show("heads")
-        await asyncio.sleep(0.02)
+        while view.inquiry.result is None:  # some heads are silenced, not yet all
+            await asyncio.sleep(0)
+        assert not view.inquiry.result.complete
         explorer.masked = ["paris"]
         assert explorer.prediction is not None  # the click is answered first
         assert not view.inquiry.is_about(explorer.state)
@@ -341,6 +344,99 @@ def test_on_a_loop_a_click_drops_what_is_under_way(tiny_bert: Model, calls: Call
         assert view.inquiry.result.position == explorer.slot
 
     asyncio.run(journey())
+
+
+def test_after_a_click_nothing_old_looks_new(tiny_bert: Model) -> None:
+    async def journey() -> None:
+        explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
+        panel, view = explorer.evidence_panel, explorer.evidence_panel.show("heads")
+        view.search.value = view.as_text.value = True
+        parts = [view.proof, panel.caption, view.found, view.text]
+        await until_settled(explorer.state)
+        assert all(Read(part.value).text for part in parts)
+        assert not is_faded(view.pictures[0])
+        assert not is_faded(view.silent)
+        acts = [(explorer.state.select, explorer.masked[1], parts), (explorer.state.silence, [(0, 1)], parts[1:])]
+        for act, value, gone in acts:  # the proof is of all heads, whichever are silent
+            act(value)
+            assert [Read(part.value).text for part in gone] == [""] * len(gone)
+            assert is_faded(view.pictures[0])
+            assert is_faded(view.silent), "what each head adds is another number now"
+            await until_settled(explorer.state)
+            assert all(Read(part.value).text for part in parts)
+            assert not is_faded(view.pictures[0])
+            assert not is_faded(view.silent)
+
+    asyncio.run(journey())
+
+
+def test_the_old_picture_looks_old_until_there_is_a_new_one(tiny_bert: Model) -> None:
+    async def journey() -> None:
+        explorer = explore(TEXT, tiny_bert, masked=["france", "paris"])
+        view = explorer.evidence_panel.show("influence")
+        await until_settled(explorer.state)
+        old = view.inquiry.result
+        assert explorer.strip.shades is not None
+        seen: list[bool] = []
+        view.inquiry.observe(lambda _: seen.append(view.inquiry.result is old), "finished")
+        explorer.slot = explorer.masked[1]
+        while not seen:  # the new question is asked
+            assert is_faded(view.pictures[0])
+            assert explorer.strip.shades is None
+            await asyncio.sleep(0)
+        assert seen == [False]
+        await until_settled(explorer.state)
+        assert view.inquiry.result.target.word == "paris"
+
+    asyncio.run(journey())
+
+
+def test_an_order_that_is_not_there_yet_is_not_drawn_as_another(tiny_bert: Model) -> None:
+    async def journey() -> None:
+        explorer = explore("the [MASK] of [MASK] is [MASK]", tiny_bert)
+        view = explorer.evidence_panel.show("filling")
+        view.order.value, view.as_text.value = "gibbs", True
+        while view.inquiry.result is None:
+            await asyncio.sleep(0)
+        assert "gibbs" not in {run.order for run in view.inquiry.result.runs}
+        assert view.pictures[0].figure is None
+        assert view.text.value == ""
+        assert say("evidence.working") in view.status.value
+        await until_settled(explorer.state)
+        assert view.pictures[0].figure is not None
+        assert view.text.value
+        assert len(view.pictures[1].figure.data[0].x) == len(view.order.options)
+
+    asyncio.run(journey())
+
+
+def test_without_a_loop_too_the_last_orders_are_the_ones_that_stay(tiny_bert: Model) -> None:
+    view = opened(explore("the [MASK] of [MASK] is [MASK]", tiny_bert), "filling")
+    assert len(view.pictures[1].figure.data[0].x) == len(view.order.options)
+
+
+def test_the_page_is_heard_between_two_batches(tiny_bert: Model) -> None:
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    *waiting, said = explorer.evidence_panel._sum_up(explorer.state)
+    assert waiting
+    assert set(waiting) == {""}
+    assert said
+    view = explorer.evidence_panel.show("pair")
+    view.other.value = "the capital of france is a good day in the park."
+    *waiting, pair = view.ask(explorer.state)
+    assert waiting, "sentences of two lengths are two batches"
+    assert set(waiting) == {None}
+    assert pair.b.sentence.text == view.other.value
+
+
+def test_a_question_holds_what_it_is_about(tiny_bert: Model) -> None:
+    """The number of an object that is gone may be given to another one."""
+    explorer = explore(TEXT, tiny_bert, masked=["france"])
+    view = opened(explorer, "heads")
+    state = explorer.state
+    assert any(part is state.sentence for part in view.about(state))
+    assert any(part is state.sentence for part in view._proof_about(state))
+    assert any(part is state.prediction for part in explorer.evidence_panel._about(state))
 
 
 # --- inquiries --------------------------------------------------------------------------------------------------------
@@ -392,3 +488,56 @@ def test_what_goes_wrong_in_an_inquiry_is_said_once() -> None:
     state.about = "b"
     inquiry.advance(state)
     assert inquiry.error == "b"
+
+
+def test_an_old_answer_is_none_to_a_new_question() -> None:
+    def slowly(state):
+        yield None
+        yield state.about
+
+    state = Told()
+    inquiry = Inquiry(lambda s: s.about, slowly)
+    inquiry.wanted = True
+    while inquiry.is_due(state):
+        inquiry.advance(state)
+    assert inquiry.is_about(state)
+    state.about = "b"
+    inquiry.advance(state)
+    assert (inquiry.result, inquiry.finished, inquiry.is_about(state)) == (None, False, False)
+    inquiry.advance(state)
+    assert (inquiry.result, inquiry.is_about(state)) == ("b", True)
+
+
+def test_what_should_not_happen_in_an_inquiry_is_said_and_no_answer() -> None:
+    def fail(state):
+        yield "half"
+        raise MemoryError("no room")
+
+    state = Told()
+    inquiry = Inquiry(lambda s: s.about, fail)
+    inquiry.wanted = True
+    inquiry.advance(state)
+    assert inquiry.result == "half"
+    inquiry.advance(state)
+    assert "no room" in inquiry.error
+    assert (inquiry.result, inquiry.finished, inquiry.is_due(state)) == (None, True, False)
+    assert inquiry.is_about(state), "so the error is shown"
+
+
+def test_an_inquiry_that_is_interrupted_is_asked_anew() -> None:
+    def interrupted(state):
+        yield "half"
+        if state.about == "a":
+            raise KeyboardInterrupt
+        yield "whole"
+
+    state = Told()
+    inquiry = Inquiry(lambda _: "always", interrupted)
+    inquiry.wanted = True
+    inquiry.advance(state)
+    with pytest.raises(KeyboardInterrupt):
+        inquiry.advance(state)
+    state.about = "b"
+    while inquiry.is_due(state):
+        inquiry.advance(state)
+    assert (inquiry.result, inquiry.finished) == ("whole", True)

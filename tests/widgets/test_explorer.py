@@ -163,8 +163,9 @@ def test_an_example_is_taken_and_can_be_taken_again(bundled: Model) -> None:
     for _ in range(2):
         explorer.text_panel.examples.value = example_text
         assert explorer.text == example_text == explorer.text_panel.text.value
-        assert explorer.text_panel.examples.value == ""
+        assert explorer.text_panel.examples.value == example_text  # from there the next one can be reached by key
         explorer.text = "The weather"
+        assert explorer.text_panel.examples.value == ""
 
 
 def test_every_example_can_be_predicted(bundled: Model) -> None:
@@ -194,6 +195,20 @@ def test_marks_that_cannot_be_are_undone_on_the_page(maskless: Model, tiny_bert:
     explorer = explore("the good day", tiny_bert)
     explorer.strip.set_state({"marks": {"0": "masked", "99": "masked"}, "selected": 99})
     assert (explorer.strip.marks, explorer.strip.selected) == ({}, -1)
+
+
+def test_a_click_on_a_text_that_is_gone_masks_nothing(tiny_bert: Model) -> None:
+    explorer = explore("the good day", tiny_bert)
+    strip = explorer.strip
+    strip.set_state({"basis": strip.edition, "marks": {"2": "masked"}, "selected": 2})
+    assert explorer.masked == (2,)
+    explorer.text = "a day in the park"
+    before = explorer.masked
+    strip.set_state({"marks": {"1": "masked", "2": "masked"}, "selected": 1})  # the page has not seen the new text
+    assert explorer.masked == before
+    assert (strip.marks, strip.selected) == ({str(p): "masked" for p in before}, explorer.slot)
+    strip.set_state({"basis": strip.edition, "marks": {"1": "masked"}, "selected": 1})
+    assert explorer.masked == (1,)
 
 
 def test_without_a_head_the_heads_can_still_be_seen(headless: Model) -> None:

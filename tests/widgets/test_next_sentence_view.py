@@ -9,7 +9,9 @@ import pytest
 
 from mlm_viz.errors import TextError
 from mlm_viz.next_sentence import HeadLearning
-from mlm_viz.widgets.next_sentence import NextSentenceView
+from mlm_viz.training import TrainingError
+from mlm_viz.widgets import next_sentence
+from mlm_viz.widgets.next_sentence import NextSentenceView, train_next_sentence_live
 
 
 class Head:
@@ -66,3 +68,34 @@ def test_errors_are_a_line_of_plain_text(view: Any) -> None:
     assert "too long &lt;b&gt;" in view.answer.value
     view.first.value = " "
     assert "too long" in view.answer.value, "an empty line is no question"
+
+
+def test_what_should_not_happen_is_a_line_too(view: Any) -> None:
+    class Broken:
+        def probability(self, *_: str) -> float:
+            raise MemoryError("no room")
+
+    view.finish(Broken())
+    assert "no room" in view.answer.value
+
+
+def test_wrong_settings_are_raised_and_no_view_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[NextSentenceView] = []
+    monkeypatch.setattr(next_sentence, "display", shown.append)
+    with pytest.raises(TrainingError, match="epochs"):
+        train_next_sentence_live(epochs=0)
+    assert [view.comm for view in shown] == [None]
+
+
+def test_an_interrupt_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, watch: Any, **__: Any) -> None:
+        watch(learning(1))
+        raise KeyboardInterrupt
+
+    shown: list[NextSentenceView] = []
+    monkeypatch.setattr(next_sentence, "display", shown.append)
+    monkeypatch.setattr(next_sentence, "train_next_sentence", broken)
+    with pytest.raises(KeyboardInterrupt):
+        train_next_sentence_live()
+    assert "KeyboardInterrupt" in shown[0].status.value
+    assert shown[0].answer.value == ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import ipywidgets
+import plotly.graph_objects as go
 import pytest
 from hypothesis import example, given, settings
 
@@ -13,8 +15,9 @@ from mlm_viz.model import Model
 from mlm_viz.strings import say
 from mlm_viz.widgets import markup
 from mlm_viz.widgets.explorer import Explorer, explore
+from mlm_viz.widgets.picture import Picture
 from tests.unit.test_hostile import ANY_TEXT
-from tests.widgets.conftest import TEXT
+from tests.widgets.conftest import TEXT, until_settled
 
 CONTROLS = (
     ipywidgets.Text,
@@ -64,6 +67,11 @@ def everything(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
     yield widget
     for child in getattr(widget, "children", ()):
         yield from everything(child)
+
+
+def is_faded(widget: ipywidgets.DOMWidget) -> bool:
+    """Whether it looks old."""
+    return "mlmviz-stale" in getattr(widget, "_dom_classes", ())
 
 
 def opened(text: str, model: Model) -> Explorer:
@@ -203,3 +211,95 @@ def test_a_discarded_widget_leaves_nothing() -> None:
     assert len(_instances) > before
     markup.discard(made)
     assert len(_instances) == before
+
+
+def test_discarding_takes_along_all_there_is_in_a_widget() -> None:
+    from ipywidgets.widgets.widget import _instances
+
+    picture = Picture(100)
+    picture.present(go.Figure(go.Bar(y=[1])))
+    before = len(_instances)
+    other = Picture(100)
+    other.present(go.Figure(go.Bar(y=[1])))
+    markup.discard(markup.row([markup.html("text"), other]))
+    assert len(_instances) == before
+
+
+def test_a_figure_of_another_build_takes_the_place_of_the_old_one() -> None:
+    picture = Picture(100)
+    old = picture.present(go.Figure(go.Bar(y=[1])))
+    new = picture.present(go.Figure(go.Scatter(y=[1])))
+    assert picture.picture.children == (new,)
+    assert (old.comm, new.comm is None) == (None, False)
+
+
+# --- what looks old ---------------------------------------------------------------------------------------------------
+
+
+def test_until_an_edit_is_answered_everything_looks_old(tiny_bert: Model) -> None:
+    async def journey() -> None:
+        explorer = opened("the ____ of ____ is paris", tiny_bert)
+        explorer.state.ask_word("london")
+        explorer.attention_panel.bertviz.value = "head"
+        one, other = explorer.prediction_panel, explorer.attention_panel
+        parts = [one.numbers, one.stage, one.answer, one.text, one.joint]
+        parts += [other.summary, other.stage, other.text, other.frame]
+        await until_settled(explorer.state)
+        assert all(part.children if hasattr(part, "children") else part.value for part in parts)
+        assert not any(map(is_faded, parts))
+        assert not other.grid.stale
+        explorer.text = "the ____ of ____ is london"
+        assert all(map(is_faded, parts))
+        assert other.grid.stale
+        while explorer.state.stale:
+            await asyncio.sleep(0)
+        assert is_faded(one.joint), "the old table stays until there is a new one"
+        await until_settled(explorer.state)
+        assert not any(map(is_faded, parts))
+        assert not other.grid.stale
+
+    asyncio.run(journey())
+
+
+def test_attention_of_an_older_text_looks_old_when_it_is_opened_again(tiny_bert: Model) -> None:
+    async def journey() -> None:
+        explorer = opened("the ____ day", tiny_bert)
+        panel = explorer.attention_panel
+        await until_settled(explorer.state)
+        panel.opener.value = False
+        explorer.text = "the ____ day in london"
+        await until_settled(explorer.state)
+        panel.opener.value = True
+        assert is_faded(panel.stage)
+        assert panel.grid.stale
+        await until_settled(explorer.state)
+        assert len(explorer.state.attention.labels) == 7
+        assert not is_faded(panel.stage)
+        explorer.text = ""
+        assert not is_faded(panel.stage), "a sentence stands there"
+        panel.opener.value = False
+        explorer.text = "the ____ day"
+        await until_settled(explorer.state)
+        assert not any(map(is_faded, everything(explorer))), "what is closed does not wait for anything"
+
+    asyncio.run(journey())
+
+
+def test_beside_an_error_no_numbers_of_an_older_text_stand(tiny_bert: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = opened("the ____ of ____ is paris", tiny_bert)
+    assert explorer.joint is not None
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(tiny_bert, "forward", fail)
+    explorer.text = "the ____ of ____ is london"
+    assert "no room" in explorer.text_panel.problem.value
+    assert say("prediction.nothing") in explorer.prediction_panel.stage.words.value
+    assert explorer.prediction_panel.joint.value == ""
+    assert explorer.strip.guesses == {}
+    assert is_faded(explorer.attention_panel.stage)
+    monkeypatch.undo()
+    explorer.text = "the ____ of ____ is good"
+    assert explorer.joint is not None
+    assert not is_faded(explorer.attention_panel.stage)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 import mlm_viz
-from mlm_viz.errors import MlmVizError, TextError, WordError
+from mlm_viz.errors import MlmVizError, TextError, WordError, attempt
 from mlm_viz.masking import Masking
 from mlm_viz.model import Model
 from mlm_viz.results import SlotPrediction
@@ -478,6 +478,81 @@ def test_what_should_not_happen_is_a_sentence_too(
     state.set_masked(["france"])
     assert not state.error
     assert state.prediction is not None
+
+
+def no_room(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("no room")
+
+
+def test_a_look_that_fails_leaves_no_numbers_of_another_text(tiny_bert: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ExplorerState(tiny_bert, TEXT, ["paris", "france"])
+    state.want(attention=True)
+    state.ask_word("london")
+    assert state.word_score is not None
+    monkeypatch.setattr(tiny_bert, "forward", no_room)
+    state.set_text("the capital of france was paris")
+    assert "no room" in state.error
+    assert (state.prediction, state.attention, state.word_score, state.stale) == (None, None, None, False)
+    assert not state.joint_due
+    monkeypatch.undo()
+    state.set_text(TEXT)
+    assert not state.error
+    assert state.joint is not None
+    assert state.word_score is not None
+
+
+def test_joint_fills_that_fail_are_given_up_until_the_next_look(
+    tiny_bert: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(*_: Any, **__: Any) -> Any:
+        yield None
+        no_room()
+
+    state = ExplorerState(tiny_bert, TEXT)
+    monkeypatch.setattr("mlm_viz.state.fill_in_parts", half)
+    state.set_masked(["france", "paris"])
+    assert "no room" in state.error
+    assert not state.joint_due
+    state.select(6)
+    assert "no room" in state.error
+    monkeypatch.undo()
+    state.set_masked(["capital", "paris"])
+    assert not state.error
+    assert state.joint is not None
+
+
+def test_a_sweep_that_fails_begins_anew(tiny_bert: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        no_room()
+        yield
+
+    state = ExplorerState(tiny_bert, TEXT, ["paris"])
+    with monkeypatch.context() as patch:
+        patch.setattr("mlm_viz.state.sweep_in_parts", broken)
+        state.want(surprisal=True)
+        assert "no room" in state.error
+        state.select(6)
+        assert "no room" in state.error
+    state.set_masked(["france"])
+    assert not state.error
+    assert state.sweep is not None
+
+
+def test_what_should_not_happen_to_a_word_is_a_sentence_too(tiny_bert: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ExplorerState(tiny_bert, TEXT, ["paris"])
+    monkeypatch.setattr(SlotPrediction, "score", no_room)
+    state.ask_word("london")
+    assert "no room" in state.word_error
+    assert state.word_score is None
+
+
+def test_what_is_attempted_comes_out_as_a_result_or_a_sentence() -> None:
+    def refuse() -> None:
+        raise MlmVizError
+
+    assert attempt(lambda: 3) == (3, "")
+    assert attempt(refuse) == (None, "MlmVizError"), "never an empty one"
+    assert "RuntimeError: no room" in attempt(no_room)[1]
 
 
 @pytest.mark.parametrize("masked", [[99], [0], [-1], ["dog"], [1.5], [None], None, object(), "zzz"])

@@ -13,13 +13,14 @@ import pytest
 
 import mlm_viz
 from mlm_viz.errors import ModelError, TextError
+from mlm_viz.figures.labels import ems
 from mlm_viz.gaps import Gap
 from mlm_viz.readers import as_reader
 from mlm_viz.steps import ORDERS
 from mlm_viz.strings import say
 from mlm_viz.widgets.writing import PROMPTS, WritingView, show_writing
 from mlm_viz.widgets.writing_cards import card, cards_text
-from mlm_viz.writing import Writing
+from mlm_viz.writing import Writing, Writings
 
 ENGLISH, CHINESE = "the weather today is", "今天天气很"
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -163,6 +164,41 @@ def test_what_is_wrong_with_the_text_is_one_line(models: dict[str, Any], prompt:
     assert say("writing.status.done", seed=0) in view.status.value
 
 
+@pytest.mark.parametrize("when", ["begun", "under way"])
+def test_what_should_not_happen_is_one_line_and_the_end(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise MemoryError("no room")
+
+    def half(gap: Gap, *_: Any) -> Any:
+        yield Writings(gap, (Writing("causal", "m", gap, " so far"),))
+        fail()
+
+    monkeypatch.setattr("mlm_viz.widgets.writing.write_in_steps", fail if when == "begun" else half)
+    view = open_view(models)
+    assert "no room" in view.status.value
+    assert not view.busy
+    assert view.stop.disabled
+    assert 'data-busy="true"' not in "".join(part.value for part in view.cards.values())
+    monkeypatch.undo()
+    view.write.click()
+    assert say("writing.status.done", seed=0) in view.status.value
+
+
+def test_begun_again_it_does_not_say_that_all_have_written(models: dict[str, Any]) -> None:
+    async def again() -> None:
+        view = open_view(models)
+        while view.busy:
+            await asyncio.sleep(0)
+        assert say("writing.status.done", seed=0) in view.status.value
+        view.more.click()
+        assert view.status.value.count(say("writing.status.busy", writer=say("writing.writer.causal"))) == 1
+        view.stop.click()
+
+    asyncio.run(again())
+
+
 def test_numbers_and_models_that_cannot_be_are_raised(models: dict[str, Any]) -> None:
     with pytest.raises(TextError, match="top_p is 3"):
         open_view(models, top_p=3)
@@ -207,6 +243,22 @@ def test_a_card_keeps_its_lines_whatever_is_known() -> None:
     assert 'tabindex="0"' in full
     long = card(Writing("causal", "m", Gap("a" * 999, "b" * 999), " c"), words=5, busy=False)
     assert len(plain(long)) < 800
+
+
+def test_a_card_that_grows_shows_its_newest_words() -> None:
+    for left, written in (
+        ("word" + " word" * 30, " newest"),
+        ("so", " long" * 40 + " newest"),
+        ("今天天气很好" * 20, "所以"),
+    ):
+        one = Writing("causal", "m", Gap(left, ""), written)
+        found = re.search(r"<p[^>]*><span>(.*?)</span><b>(.*?)</b>", card(one, words=12, busy=True))
+        assert found is not None
+        assert ems("".join(found.groups())) < 64
+        assert written.endswith(found.group(2)[-6:])
+        assert written in card(one, words=12, busy=False), "read from its beginning once it stands"
+    short = card(Writing("causal", "m", Gap("so", ""), " it is"), words=12, busy=True)
+    assert "<span>so</span><b> it is</b>" in short
 
 
 def test_no_text_becomes_markup(models: dict[str, Any]) -> None:

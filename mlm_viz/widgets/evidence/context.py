@@ -39,8 +39,8 @@ class InfluenceView(EvidenceView):
     def draw(self, change: object = None) -> None:
         """The bars, and the first of the three ways as shades over the tokens."""
         super().draw(change)
-        there = self.inquiry.wanted and self.inquiry.is_about(self.state) and self.inquiry.result is not None
-        self.state.shades = influence_shades(self.inquiry.result, WAYS[0]) if there else None
+        result = self.answer() if self.inquiry.wanted else None
+        self.state.shades = None if result is None else influence_shades(result, WAYS[0])
 
     def switch(self, *, on: bool) -> None:
         """With the view the shades go."""

@@ -22,8 +22,10 @@ from mlm_viz.model import Model
 from mlm_viz.results import Floats32
 from mlm_viz.state import ExplorerState
 from mlm_viz.strings import say
+from mlm_viz.tokens import is_cjk
 from mlm_viz.widgets.evidence.view import EvidenceView, choice
 from mlm_viz.widgets.markup import html, line, row
+from mlm_viz.widgets.stage import fade
 
 _REPLACEMENTS = ("zero", "mean")
 _OVER = ("heads", "tokens")
@@ -40,7 +42,7 @@ class HeadsView(EvidenceView):
         self.replace = choice("evidence.replace", _REPLACEMENTS)
         super().__init__(state, [self.replace])
         self._renaming = False
-        self._means: dict[str, Floats32 | None] = {"zero": None}
+        self._means: dict[tuple[str, bool], Floats32 | None] = {}
         self.silent = widgets.SelectMultiple(
             options=_options(state.model, None),
             value=sorted(state.silenced),
@@ -86,10 +88,11 @@ class HeadsView(EvidenceView):
         return str(self.replace.value)
 
     def means(self, state: ExplorerState) -> Floats32 | None:
-        """What silenced heads hand on instead; averaged once."""
-        key = str(self.replace.value)
+        """What silenced heads hand on instead; averaged once for each language of the text."""
+        replace = str(self.replace.value)
+        key = replace, is_cjk(state.text)
         if key not in self._means:
-            self._means[key] = means_for(state.model, state.text, key)
+            self._means[key] = means_for(state.model, state.text, replace)
         return self._means[key]
 
     def ask(self, state: ExplorerState) -> Iterator[HeadBoard]:
@@ -109,12 +112,19 @@ class HeadsView(EvidenceView):
 
     def figures(self, result: HeadBoard) -> Sequence[go.Figure]:
         """Layers x heads."""
-        if result.complete:
-            self._name_heads(result)
         return [head_board_heatmap(result, dark=self.dark)]
 
+    def _draw_list(self) -> None:
+        """The list of heads with what each adds; until that is measured the old numbers stay, and look old."""
+        board: HeadBoard | None = self.answer()
+        known = board is not None and board.complete
+        waiting = not known and self.about(self.state) is not None and not self.inquiry.error
+        fade(self.silent, stale=waiting)
+        if not waiting:
+            self._name_heads(board)
+
     def _name_heads(self, board: HeadBoard | None) -> None:
-        """The list of heads with what each adds; new entries take the choice away, which is not the user's doing."""
+        """New entries take the choice away, which is not the user's doing."""
         self._renaming = True
         self.silent.options = _options(self.state.model, board)
         self.silent.value = sorted(self.state.silenced)
@@ -125,9 +135,13 @@ class HeadsView(EvidenceView):
             self.state.silence(heads)
 
     def draw(self, change: object = None) -> None:
-        """The board, whose cells can be clicked."""
+        """The board, whose cells can be clicked, and what stands below it."""
         super().draw(change)
         self.pictures[0].on_point(self._toggle)
+        if self.inquiry.wanted:
+            self._draw_list()
+            self._draw_search()
+            self._draw_proof()
 
     def _toggle(self, head: int, layer: int) -> None:
         self.state.silence(self.state.silenced ^ {(layer, head)})
@@ -153,20 +167,21 @@ class HeadsView(EvidenceView):
         )
 
     def _draw_search(self, _change: object = None) -> None:
-        result = self.searching.result
-        shown = self.searching.wanted and result is not None
-        said = search_text(result) if shown else self.searching.error
+        searching = self.searching
+        said = ""
+        if searching.wanted and searching.is_about(self.state):
+            said = searching.error or search_text(searching.result)
         self.found.value = line(said, "line", role="status")
 
     def _proof_about(self, state: ExplorerState) -> Hashable | None:
-        return None if self.about(state) is None else (id(state.sentence), state.masking, state.slot)
+        return None if self.about(state) is None else (state.sentence, state.masking, state.slot)
 
     def _prove(self, state: ExplorerState) -> Iterator[SilencingTest]:
         assert state.sentence is not None  # noqa: S101 (nothing is asked without one)
         yield silencing_effect(state.model, state.masking.apply(state.sentence.ids), state.slot)
 
     def _draw_proof(self, _change: object = None) -> None:
-        result = self.proving.result
+        result = self.proving.result if self.proving.is_about(self.state) else None
         self.proof.value = "" if result is None else line(silencing_text(result), "quiet")
 
 
@@ -177,8 +192,8 @@ def _options(model: Model, board: HeadBoard | None) -> list[tuple[str, Head]]:
         for head in range(model.heads):
             name = say("figure.attention.head", layer=layer + 1, head=head + 1)
             gain = np.nan if board is None else float(board.gains[layer, head])
-            known = "" if np.isnan(gain) else f": {signed(gain)} bits"
-            found.append((name + known, (layer, head)))
+            told = name if np.isnan(gain) else say("figure.board.text.head", name=name, bits=signed(gain))
+            found.append((told, (layer, head)))
     return found
 
 

@@ -121,18 +121,19 @@ class EvidencePanel(widgets.VBox):
     def _about(self, state: ExplorerState) -> Hashable | None:
         if state.shown is None or state.target is None or state.model.refusal is not None:
             return None
-        return (id(state.prediction), state.slot, state.target, state.silenced)
+        return (state.prediction, state.slot, state.target, state.silenced)
 
     def _sum_up(self, state: ExplorerState) -> Iterator[str]:
-        """Influence by masking and both sides: what the caption is written from."""
+        """Influence by masking and both sides: what the caption is written from; till then it says nothing."""
         assert state.sentence is not None  # noqa: S101 (nothing is asked without one)
         assert state.prediction is not None  # noqa: S101
         word = None if state.aim == "original" else state.target
         watched = watch_at(state.model, state.sentence, state.masking, state.slot, word, silenced=state.silenced)
-        *_, influence = influence_in_parts(watched, ways=("masked",))
+        for influence in influence_in_parts(watched, ways=("masked",)):  # noqa: B007 (the last one is complete)
+            yield ""
         yield caption(state.prediction, influence, direction_of(watched))
 
     def _draw_caption(self, _change: object = None) -> None:
-        current = self.summing.is_about(self.state)
+        current = not self.state.stale and self.summing.is_about(self.state)
         said = (self.summing.error or self.summing.result or "") if current else ""
         self.caption.value = line(said, "line", role="status")

@@ -79,8 +79,8 @@ class PairView(EvidenceView):
         """Nothing while there is no other text."""
         return super().about(state) if self.other.value.strip() else None
 
-    def ask(self, state: ExplorerState) -> Iterator[MinimalPair]:
-        """When all is scored."""
+    def ask(self, state: ExplorerState) -> Iterator[MinimalPair | None]:
+        """When all is scored; None after each batch before that."""
         model, within = state.answering, self.within.value
         a, b = (prepare(text, model)[0] for text in (state.text, self.other.value))
         stretches = align(a, b)
@@ -88,6 +88,7 @@ class PairView(EvidenceView):
             if one is not None and two is not None:
                 yield MinimalPair(one, two, stretches)
                 return
+            yield None
 
     def figures(self, result: MinimalPair) -> Sequence[go.Figure]:
         """Both sentences, aligned."""
@@ -146,9 +147,18 @@ class FillingView(EvidenceView):
                     runs.append(steps)
                 yield FillOrders(tuple(runs)) if runs else None  # type: ignore[misc]
 
+    def answer(self) -> FillOrders | None:
+        """The orders so far, once the chosen one is among them."""
+        result: FillOrders | None = super().answer()
+        return None if result is None or self._chosen(result) is None else result
+
+    def _chosen(self, result: FillOrders) -> FillSteps | None:
+        return next((run for run in result.runs if run.order == self.order.value), None)
+
     def figures(self, result: FillOrders) -> Sequence[go.Figure]:
         """The text after each step of the chosen order, and the orders side by side."""
-        run = next((run for run in result.runs if run.order == self.order.value), result.runs[0])
+        run = self._chosen(result)
+        assert run is not None  # noqa: S101 (there is no answer without it)
         if self.step.max != len(run):
             self.step.max = len(run)
             self.step.value = len(run)
@@ -157,8 +167,8 @@ class FillingView(EvidenceView):
 
     def words(self, result: FillOrders) -> str:
         """The steps of the chosen order."""
-        run = next((run for run in result.runs if run.order == self.order.value), result.runs[0])
-        return fill_text(run)
+        run = self._chosen(result)
+        return "" if run is None else fill_text(run)
 
 
 class ContrastView(EvidenceView):

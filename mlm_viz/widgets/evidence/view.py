@@ -68,6 +68,10 @@ class EvidenceView(widgets.VBox):
         """What the answer depends on besides the state."""
         return ()
 
+    def answer(self) -> Any:
+        """What there is to show of what the state shows now; None if nothing."""
+        return self.inquiry.result if self.inquiry.is_about(self.state) else None
+
     # --- the machinery ----------------------------------------------------------------------------------------------
 
     def about(self, state: ExplorerState) -> Hashable | None:
@@ -76,7 +80,7 @@ class EvidenceView(widgets.VBox):
             return None
         if self.needs_slot and (state.shown is None or state.target is None):
             return None
-        return (id(state.sentence), state.masking, state.silenced, *self.aspect(state), self.depends())
+        return (state.sentence, state.masking, state.silenced, *self.aspect(state), self.depends())
 
     def aspect(self, state: ExplorerState) -> tuple[Hashable, ...]:
         """What of the slot that is shown the answer depends on."""
@@ -100,26 +104,27 @@ class EvidenceView(widgets.VBox):
         """Bring the pictures up to date; nothing is drawn while the view is closed."""
         if not self.inquiry.wanted:
             return
-        current = self.inquiry.is_about(self.state)
-        self._tell(current=current)
-        result = self.inquiry.result if current else None
+        result = self.answer()
+        self._tell(current=result is not None)
         seen = (result, self.dark, *(control.value for control in self.controls))
-        if result is None or seen == self._drawn:
-            return
-        self._drawn = seen
-        for picture, figure in zip(self.pictures, self.figures(result), strict=True):
-            picture.present(figure)
+        if result is not None and seen != self._drawn:
+            self._drawn = seen
+            figures = self.figures(result)
+            if self._drawn is seen:  # making them may set a control, and so draw what is newer
+                for picture, figure in zip(self.pictures, figures, strict=True):
+                    picture.present(figure)
         self._draw_text()
 
     def _tell(self, *, current: bool) -> None:
         """Whether the answer is on its way, complete, or cannot be had; an old picture stays, and looks old."""
         nothing = self.about(self.state) is None
+        problem = self.inquiry.error if self.inquiry.is_about(self.state) else ""
         waiting = not nothing and (not current or not self.inquiry.finished)
-        problem = self.inquiry.error if current else ""
         self.status.value = line(problem, "error", role="status") if problem else self._progress(waiting=waiting)
         for picture in self.pictures:
-            picture.fade(stale=not current)
-            if nothing or problem or picture.figure is None:
+            told = nothing or bool(problem) or picture.figure is None
+            picture.fade(stale=not current and not told)
+            if told:
                 picture.tell(say("evidence.nothing") if nothing else problem or say("evidence.waiting"))
             elif current:
                 picture.bring_back()
@@ -128,16 +133,16 @@ class EvidenceView(widgets.VBox):
         return line(say("evidence.working") if waiting else "", "quiet", role="status")
 
     def _draw_text(self, _change: object = None) -> None:
-        shown = self.as_text.value and self.inquiry.result is not None
-        self.text.value = plain(self.words(self.inquiry.result)) if shown else ""
+        result = self.answer() if self.as_text.value else None
+        self.text.value = "" if result is None else plain(self.words(result))
 
 
-def choice(key: str, values: Sequence[str], names: str = "") -> widgets.Dropdown:
-    """A menu called `key`, whose entries are the strings `names.value`, or else `key.value`."""
+def choice(key: str, values: Sequence[str], names: str = "", *, width: str = "13em") -> widgets.Dropdown:
+    """A menu called `key`, whose entries are the strings `names.value`, or else `key.value`; at least `width` wide."""
     return widgets.Dropdown(
         options=[(say(f"{names or key}.{value}"), value) for value in values],
         description=say(key),
         tooltip=say(key),
         style={"description_width": "initial"},
-        layout=widgets.Layout(width="auto", min_width="13em"),
+        layout=widgets.Layout(width="auto", min_width=width),
     )
