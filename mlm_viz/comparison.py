@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mlm_viz.errors import MlmVizError
 from mlm_viz.gaps import Gap
 from mlm_viz.results import Floats32, Floats64, SlotPrediction, WordScore
+from mlm_viz.strings import say
 from mlm_viz.tokens import Flags
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ class Pattern:
 
     Of an encoder-decoder the tokens it reads come first and those it writes behind them; a row that writes looks twice,
     at what is written and at what was read, and sums to 2. What is hidden neither looks nor is looked at: its row and
-    column are closed, and sum to 0.
+    column are closed, and sum to 0. Of a left-to-right model nothing is closed so: the right side stands behind the
+    slot, where it looks back, but nothing that matters to the guess looks at it.
 
     Attributes:
         labels: (tokens,) of what the model reads, then of what it writes.
@@ -75,7 +78,11 @@ class Comparison:
     columns: tuple[Column, ...]
 
     def __getitem__(self, side: Side) -> Column:
-        return next(column for column in self.columns if column.side == side)
+        for column in self.columns:
+            if column.side == side:
+                return column
+        known = ", ".join(column.side for column in self.columns)
+        raise MlmVizError(say("compare.no_column", name=side, known=known))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a column: side, model, best (its best guess), entropy, and of the word rank, probability, surprisal.

@@ -40,8 +40,6 @@ class Family:
         layers: the encoder's layers, as often as they run: ALBERT runs one layer many times.
         mixer: from a layer to the linear module that the concatenated heads go through.
         values: (layer, hidden states in front of it (..., width)) to the value vectors of all heads, concatenated.
-        counts_from_padding: positions are counted from the padding id + 1, so that many entries of the position table
-            are not for tokens.
         mask: (model, allowed) to what the backbone takes as `attention_mask`; `allowed` is boolean, (batch or 1,
             1 or heads, query, key), True where a query may look at a key.
         mask_at_layers: other parts of the backbone would misread a 4-D mask, so it goes straight to the layers.
@@ -53,7 +51,6 @@ class Family:
     layers: Callable[[Any], list[nn.Module]]
     mixer: Callable[[Any], nn.Module]
     values: Callable[[Any, Tensor], Tensor]
-    counts_from_padding: bool = False
     mask: Callable[[Any, Tensor], Any] = _additive
     mask_at_layers: bool = False
     passing: Callable[[Tensor], Any] = lambda states: states
@@ -101,9 +98,7 @@ def _modernbert_values(layer: Any, states: Tensor) -> Tensor:
 
 
 _BERT = Family("BERT", lambda m, h: m.cls(h), _encoder_layers, _output_dense, _self_value)
-_ROBERTA = Family(
-    "RoBERTa", lambda m, h: m.lm_head(h), _encoder_layers, _output_dense, _self_value, counts_from_padding=True
-)
+_ROBERTA = Family("RoBERTa", lambda m, h: m.lm_head(h), _encoder_layers, _output_dense, _self_value)
 
 FAMILIES: dict[str, Family] = {
     "bert": _BERT,
@@ -155,7 +150,6 @@ FAMILIES: dict[str, Family] = {
         _encoder_layers,
         _output_dense,
         lambda la, h: _self_value(la, la.attention.LayerNorm(h)),
-        counts_from_padding=True,
         mask_at_layers=True,
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -13,8 +14,10 @@ from mlm_viz.tokens import clean_text, is_cjk, write_blanks
 
 BLIND = -1  # words of the right side that are seen by who is not even told whether there are any
 _BLANK = "\0"  # never in a clean text
-# What belongs to the character before it: accents, joiners, and what makes one emoji of several characters.
-_ON_TOP = "[\u00ad\u0300-\u036f\u200c\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+# All combining marks there are: accents, points, and the vowel signs of many scripts.
+_MARKS = "".join(char for char in map(chr, range(0x300, 0x20000)) if unicodedata.category(char).startswith("M"))
+# What belongs to the character before it: marks, joiners, and what makes one emoji of several characters.
+_ON_TOP = f"[{_MARKS}\u00ad\u200c\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f\U000e0100-\U000e01ef]"
 _RUN = rf"(?:\w{_ON_TOP}*)+"
 _FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
 _UNIT = re.compile(rf"{_RUN}(?:['’]{_RUN})*|{_FLAG}|[^\w\s](?:{_ON_TOP}|(?<=\u200d)[^\w\s])*")
@@ -110,14 +113,14 @@ def words_of(text: str) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     for found in _UNIT.finditer(text):
         run, first = found.group(), found.start()
-        cuts = [index for index in range(1, len(run)) if is_cjk(run[index]) or _ends_in_cjk(run[:index], run[index])]
+        cuts = [index for index in range(1, len(run)) if _cuts(run[index - 1], run[index])]
         places += [(first + begin, first + end) for begin, end in pairwise([0, *cuts, len(run)])]
     return places
 
 
-def _ends_in_cjk(before: str, char: str) -> bool:
-    """Whether a Chinese character stands before `char`, and `char` is not drawn on top of it."""
-    return is_cjk(before[-1]) and re.match(_ON_TOP, char) is None
+def _cuts(before: str, char: str) -> bool:
+    """Whether one of two neighbours is a Chinese character, and the second is not drawn on top of the first."""
+    return is_cjk(before + char) and re.match(_ON_TOP, char) is None
 
 
 def _taken_out(text: str, word: str | None) -> tuple[str, str]:

@@ -62,11 +62,6 @@ class Target:
     model: str
 
     @property
-    def is_guess(self) -> bool:
-        """Whether the word is the model's best guess."""
-        return self.ids == (self.guess,)
-
-    @property
     def probability(self) -> float:
         """With the whole context, in [0, 1]."""
         return float(np.exp2(self.log2_prob))

@@ -89,7 +89,7 @@ def load_network(source: str | Path) -> Network:
     network, missing = _read_weights(place, name, config, kind)
     if missing:
         raise ModelError(say("error.missing_body", name=name, tensors=_some(sorted(missing))))
-    return Network(name, kind, network.eval(), tokenizer, _least_limit(config, tokenizer))
+    return Network(name, kind, network.eval(), tokenizer, _least_limit(network, tokenizer))
 
 
 def kind_of(source: str | Path) -> Kind:
@@ -106,7 +106,7 @@ def kind_of(source: str | Path) -> Kind:
 
 def available() -> list[str]:
     """Names that `load` takes without the network: the bundled masked models, then those downloaded before."""
-    return [name for name in _bundled() if not _writes(models_dir() / name / "config.json")] + _downloaded()
+    return [name for name in _bundled() if _is_masked(models_dir() / name)] + _downloaded()
 
 
 def find(source: str | Path) -> Path | str:
@@ -118,10 +118,14 @@ def find(source: str | Path) -> Path | str:
     text = str(source)
     if text in _bundled():
         return models_dir() / text
-    place = Path(source).expanduser()
-    if text.strip() and place.is_dir():
-        return place.resolve()
-    if isinstance(source, Path) or not text.strip() or text.startswith((".", "/", "~")) or text.count("/") > 1:
+    is_path = isinstance(source, Path) or not text.strip() or text.startswith((".", "/", "~")) or text.count("/") > 1
+    try:
+        place = Path(source).expanduser()
+        if text.strip() and place.is_dir():
+            return place.resolve()
+    except (OSError, RuntimeError):  # too long to be a name, not to be looked into, or the home of nobody
+        is_path = True
+    if is_path:
         raise ModelError(say("error.no_directory", source=text, known=", ".join(available())))
     return text
 
@@ -135,10 +139,13 @@ def _bundled() -> list[str]:
     return sorted(path.parent.name for path in models_dir().glob("*/config.json"))
 
 
-def _writes(config: Path) -> bool:
-    """Whether a model is no masked one, by the class its config names."""
-    text = config.read_text(encoding="utf-8")
-    return any(mark in text for mark in ("CausalLM", "LMHeadModel", "ConditionalGeneration"))
+def _is_masked(folder: Path) -> bool:
+    """Whether `load` takes a model, as far as its config tells."""
+    try:
+        config = _read_config(folder)
+    except ModelError:
+        return False
+    return config.model_type in FAMILIES and _kind(config) == "masked"
 
 
 def _name(place: Path | str) -> str:
@@ -153,7 +160,8 @@ def _downloaded() -> list[str]:
         repositories = scan_cache_dir().repos
     except CacheNotFound:
         return []
-    return sorted(repository.repo_id for repository in repositories if repository.repo_type == "model")
+    models = [repository for repository in repositories if repository.repo_type == "model"]
+    return sorted(one.repo_id for one in models if any(_is_masked(found.snapshot_path) for found in one.revisions))
 
 
 def _load(place: Path | str, name: str) -> Model:
@@ -171,7 +179,9 @@ def _load(place: Path | str, name: str) -> Model:
         refusal = say("error.missing_head", name=name, tensors=_some(head))
     elif tokenizer.mask_token_id is None:
         refusal = say("error.tokenizer_without_mask", name=name)
-    return Model(name, network, tokenizer, FAMILIES[family], limit=_limit(config, tokenizer, family), refusal=refusal)
+    limit = _least_limit(network, tokenizer)
+    assert limit is not None  # noqa: S101 (all these families have a table of positions, or say how long they may be)
+    return Model(name, network, tokenizer, FAMILIES[family], limit=limit, refusal=refusal)
 
 
 def _some(names: list[str]) -> str:
@@ -195,10 +205,10 @@ def _read_config(place: Path | str) -> Any:
 def _kind(config: Any) -> Kind:
     if getattr(config, "is_encoder_decoder", False):
         return "span"
+    # The class of a checkpoint does not tell: without `is_decoder` RobertaForCausalLM looks both ways.
     family = config.model_type
-    architectures = " ".join(config.architectures or [])
-    causal = getattr(config, "is_decoder", False) or "CausalLM" in architectures or "LMHeadModel" in architectures
-    return "causal" if causal or (family in CAUSAL and family not in MASKED) else "masked"
+    causal = getattr(config, "is_decoder", False) or (family in CAUSAL and family not in MASKED)
+    return "causal" if causal else "masked"
 
 
 def _family_of(config: Any, name: str) -> str:
@@ -256,19 +266,20 @@ def _read_weights(place: Path | str, name: str, config: Any, kind: Kind) -> tupl
     return network, missing
 
 
-def _limit(config: Any, tokenizer: Any, family: str) -> int:
-    offset = (config.pad_token_id or 0) + 1 if FAMILIES[family].counts_from_padding else 0
-    limit = _least_limit(config, tokenizer, offset)
-    assert limit is not None  # noqa: S101 (all these families have a table of positions, or say how long they may be)
-    return limit
-
-
-def _least_limit(config: Any, tokenizer: Any, offset: int = 0) -> int | None:
-    positions = getattr(config, "max_position_embeddings", None)
-    limits = [] if positions is None else [int(positions) - offset]
+def _least_limit(network: Any, tokenizer: Any) -> int | None:
+    """What the positions and the tokenizer have room for; None if neither says."""
+    positions = getattr(network.config, "max_position_embeddings", None)
+    limits = [] if positions is None else [int(positions) - _passed_over(network)]
     if tokenizer.model_max_length < _UNLIMITED:
         limits.append(int(tokenizer.model_max_length))
     return min(limits, default=None)
+
+
+def _passed_over(network: Any) -> int:
+    """How many of the first positions are not for tokens: RoBERTa and its kin count from the padding id + 1."""
+    counting = [module for module in network.modules() if hasattr(module, "position_ids")]
+    padding = [getattr(module, "padding_idx", None) for module in counting]
+    return max((index + 1 for index in padding if index is not None), default=0)
 
 
 def _first_line(problem: BaseException) -> str:

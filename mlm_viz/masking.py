@@ -2,7 +2,7 @@
 
 Source: J. Devlin et al., "BERT" (2019), section 3.1 and appendix A.1 (15 %, of which 80 % masked, 10 % replaced by a
 random token, 10 % kept); whole words as in BERT's later release; spans after M. Joshi et al., "SpanBERT" (2020),
-section 3.1 (geometric lengths with p = 0.2, at most 10 words).
+section 3.1 (geometric lengths with p = 0.2, of which only 1 to 10 words are drawn: 3.8 on average).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mlm_viz.errors import TextError
+from mlm_viz.errors import TextError, WordError
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids, Sentence, Vocabulary
 
@@ -29,6 +29,8 @@ BERT_RATE = 0.15
 BERT_SPLIT = (0.8, 0.1, 0.1)
 _SPAN_P = 0.2
 _SPAN_MOST = 10
+_SPAN_WEIGHTS = (1 - _SPAN_P) ** np.arange(_SPAN_MOST)
+_SPAN_SHARES = _SPAN_WEIGHTS / _SPAN_WEIGHTS.sum()  # of lengths from 1
 _DUST = 1e-9  # three decimal fractions rarely sum to exactly 1
 
 
@@ -58,6 +60,17 @@ class Masking:
     def action_at(self) -> dict[int, Action]:
         """Position to action."""
         return dict(zip(self.positions, self.actions, strict=True))
+
+    def position_of(self, slot: int | None) -> int:
+        """The position of slot number `slot` in reading order; of the only one if it is None.
+
+        Raises:
+            WordError: if there is no such slot, or there are several and none was named.
+        """
+        count = len(self)
+        if (slot is None and count != 1) or not -count <= (slot or 0) < count:
+            raise WordError(say("error.which_slot", count=count, last=count - 1))
+        return self.positions[slot or 0]
 
     def moved(self, where: Mapping[int, int]) -> Masking:
         """The same at other positions, `where` giving old to new; what is not in `where` is left out."""
@@ -155,7 +168,7 @@ def _choose(sentence: Sentence, policy: Policy, rate: float, rng: np.random.Gene
     chosen: set[int] = set()
     order = rng.permutation(len(groups))
     for start in order:
-        length = 1 if policy == "words" else min(int(rng.geometric(_SPAN_P)), _SPAN_MOST)
+        length = 1 if policy == "words" else 1 + int(rng.choice(_SPAN_MOST, p=_SPAN_SHARES))
         for group in groups[start : start + length]:
             # A word that would overshoot ends the span (as BERT passes over it), unless nothing has been chosen yet.
             if chosen and len(chosen | set(group)) > wanted:

@@ -29,11 +29,6 @@ def entropy(log2_probs: Floats) -> Array:
     return np.asarray(0.0 - np.einsum("...v,...v", np.exp2(logs), logs))
 
 
-def perplexity(log2_probs: Floats) -> Array:
-    """Two to the entropy: among how many equally likely outcomes the same doubt would be felt; from 1 up."""
-    return np.exp2(entropy(log2_probs))
-
-
 def kl_divergence(log2_p: Floats, log2_q: Floats) -> Array:
     """Kullback-Leibler divergence of p from q in bits: what believing q costs when p holds.
 

@@ -35,6 +35,7 @@ class Model:
         family: what is particular to its kind.
         vocabulary: the tokens it reads and guesses.
         layers, heads: size of its attention.
+        head_width: how many numbers a head hands on.
         limit: the longest text it takes, in tokens, special tokens included.
         refusal: why it cannot predict (its attention can still be read), or None if it can.
         calls: how many forward passes it has run.
@@ -49,6 +50,8 @@ class Model:
         self.tokenizer = tokenizer
         self.layers = len(family.layers(network))
         self.heads = int(network.config.num_attention_heads)
+        mixer: Any = family.mixer(family.layers(network)[0])
+        self.head_width = int(mixer.in_features) // self.heads
         self.limit = limit
         self.refusal = refusal
         self.calls = 0
@@ -123,7 +126,9 @@ class Model:
         before = (" " if self.spelling.style == "metaspace" else ".") + written
         # The space is the last character before the token, or its first one; special tokens are empty.
         around = [before[start : start + 2] if end > start else "" for start, end in offsets]
-        return np.array([any(c.isspace() for c in near) for near in around], dtype=np.bool_)
+        # Where a space is a byte like any other, a new line is not one.
+        strict = self.spelling.style == "byte-level"
+        return np.array([any(c == " " if strict else c.isspace() for c in near) for near in around], dtype=np.bool_)
 
     def with_silenced(self, heads: Collection[Head]) -> Model:
         """The same model with these heads silent in every pass; it counts its passes on its own.

@@ -10,7 +10,7 @@ import numpy as np
 from mlm_viz import measures
 from mlm_viz.results import Floats32, Floats64, SlotPrediction
 from mlm_viz.strings import say
-from mlm_viz.tokens import Ids, Sentence, Vocabulary
+from mlm_viz.tokens import Frozen, Ids, Sentence, Vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ LEAST = 0.001
 
 
 @dataclass(frozen=True, eq=False)
-class Lens:
+class Lens(Frozen):
     """One slot, read out after every layer by the head that was trained on the last.
 
     A row counts what the network has done so far: row 0 is the embeddings, row n is what layer n (from one) leaves

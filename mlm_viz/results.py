@@ -13,7 +13,7 @@ from mlm_viz import measures
 from mlm_viz.errors import WordError
 from mlm_viz.masking import Masking
 from mlm_viz.strings import say
-from mlm_viz.tokens import Flags, Ids, Sentence, Vocabulary
+from mlm_viz.tokens import Flags, Frozen, Ids, Sentence, Vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ class WordScore:
 
 
 @dataclass(frozen=True, eq=False)
-class SlotPrediction:
+class SlotPrediction(Frozen):
     """The distribution over the vocabulary at one slot.
 
     Attributes:
@@ -166,7 +166,7 @@ class SlotPrediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(Frozen):
     """The distributions at all slots of a text, each independent of what the others are filled with.
 
     Indexing and iterating give `SlotPrediction`s in reading order. The methods take `slot`, the number of the slot in
@@ -217,11 +217,7 @@ class Prediction:
         return self[self.positions.index(position)]
 
     def _one(self, slot: int | None) -> SlotPrediction:
-        if slot is None and len(self) != 1:
-            raise WordError(say("error.which_slot", count=len(self), last=len(self) - 1))
-        if slot is not None and not -len(self) <= slot < len(self):
-            raise WordError(say("error.which_slot", count=len(self), last=len(self) - 1))
-        return self[slot or 0]
+        return self.at(self.masking.position_of(slot))
 
     def top(self, k: int = 10, slot: int | None = None) -> pd.DataFrame:
         """The `k` most probable tokens of one slot, or of all: columns slot, rank, token, probability, surprisal."""
@@ -254,7 +250,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Attention:
+class Attention(Frozen):
     """Attention weights of a text.
 
     Attributes:
@@ -292,8 +288,9 @@ class Attention:
         return Attention(labels, self.special[keep], self.layers, weights)
 
     def shares(self, query: int) -> Floats64:
-        """(layers, heads, 4) shares of one query's attention, in the order of `measures.SHARES`."""
-        return measures.attention_shares(self.weights, self.special, query)[:, :, 0]
+        """(layers, heads, 4) shares of one query's attention, in the order of `measures.SHARES`; -1 for the last."""
+        place = range(len(self.labels))[query]
+        return measures.attention_shares(self.weights, self.special, place)[:, :, 0]
 
     def shares_frame(self, query: int) -> pd.DataFrame:
         """One row a head: layer and head (zero-based), the four shares, and the entropy in bits."""
@@ -314,7 +311,7 @@ class Attention:
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(Frozen):
     """Every token of a text masked in turn, the others left standing.
 
     Attributes:
@@ -363,7 +360,7 @@ class Sweep:
 
 
 @dataclass(frozen=True, eq=False)
-class JointFills:
+class JointFills(Frozen):
     """The best ways of filling several slots together, beside filling each on its own.
 
     Attributes:
@@ -405,7 +402,7 @@ class JointFills:
 
 
 @dataclass(frozen=True, eq=False)
-class AccuracyCurve:
+class AccuracyCurve(Frozen):
     """How well masked tokens are guessed, for several rates of masking.
 
     Attributes:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mlm_viz.comparison import Side
+from mlm_viz.errors import MlmVizError
 from mlm_viz.results import Floats64
+from mlm_viz.strings import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +66,16 @@ class PassTimes:
         return f"PassTimes({self.words} words: {told})"
 
     def of(self, task: Task, side: Side) -> Timing:
-        """The timing of a task and a model."""
-        return next(timing for timing in self.timings if (timing.task, timing.side) == (task, side))
+        """The timing of a task and a model.
+
+        Raises:
+            MlmVizError: if there is none; names those there are.
+        """
+        for timing in self.timings:
+            if (timing.task, timing.side) == (task, side):
+                return timing
+        known = ", ".join(f"{timing.task} {timing.side}" for timing in self.timings)
+        raise MlmVizError(say("pass_times.error.of", task=task, side=side, known=known))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a task and model.

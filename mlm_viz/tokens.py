@@ -76,6 +76,16 @@ def _is_selector(char: str) -> bool:
     return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or char in "\u034f\u180b\u180c\u180d"
 
 
+class Frozen:
+    """A record whose arrays cannot be written into either: what was handed out does not change any more."""
+
+    def __post_init__(self) -> None:
+        """No array of the record can be written into from now on."""
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
     """The tokens a model can read and guess.
@@ -108,11 +118,14 @@ class Vocabulary:
     @cached_property
     def ordinary_ids(self) -> Ids:
         """Ids that stand for text: what a random replacement is drawn from."""
-        return np.setdiff1d(np.arange(len(self), dtype=np.int64), np.array(sorted(self.special_ids), dtype=np.int64))
+        special = np.array(sorted(self.special_ids), dtype=np.int64)
+        ordinary = np.setdiff1d(np.arange(len(self), dtype=np.int64), special)
+        ordinary.setflags(write=False)  # it is handed out again and again
+        return ordinary
 
 
 @dataclass(frozen=True, eq=False)
-class Sentence:
+class Sentence(Frozen):
     """A text cut into tokens.
 
     Attributes:
@@ -123,7 +136,7 @@ class Sentence:
         words: (tokens,) number of the word a token belongs to, -1 for special tokens.
         special: (tokens,) True for `[CLS]`, `[SEP]` and their like, which are never masked.
         blank: (tokens,) True for a blank typed in the text, whose original is not known.
-        spaced: (tokens,) True where white space stands before the token.
+        spaced: (tokens,) True where white space stands before the token; where pieces are made of bytes, a space.
     """
 
     text: str
@@ -167,7 +180,8 @@ class Sentence:
     def positions_of(self, what: Iterable[int | str]) -> tuple[int, ...]:
         """The positions meant by `what`: positions, or words and tokens as they stand in the text; one word alone too.
 
-        A word that stands in the text more than once means its first place; capitals matter only if they must.
+        A word that stands in the text more than once means its first place; capitals and accents matter only if they
+        must.
 
         Raises:
             TextError: for a position that cannot be masked.
@@ -193,9 +207,9 @@ class Sentence:
         for p in self.maskable:
             named += [(name, (p,)) for name in (self._bare(p), self.labels[p], self.pieces[p])]
         # Exactly as written first: in a formula c is not C.
-        for spelled in (str, str.casefold):
+        for spelled in (str, str.casefold, _without_accents):
             for name, positions in named:
-                if wanted and spelled(name) == spelled(wanted):
+                if spelled(wanted) and spelled(name) == spelled(wanted):
                     return positions
         raise WordError(say("error.no_such_word", word=word))
 
@@ -203,6 +217,11 @@ class Sentence:
         """The label without the mark that it continues a word or follows a space."""
         label = self.labels[position]
         return label.removeprefix("##").lstrip("␣") if len(label) > len("##") else label.lstrip("␣")
+
+
+def _without_accents(text: str) -> str:
+    """Small letters without accents, as some tokenizers read a text: `café` is `cafe` to them."""
+    return "".join(char for char in unicodedata.normalize("NFD", text.casefold()) if unicodedata.category(char) != "Mn")
 
 
 def carry_over(old: Sentence, new: Sentence) -> dict[int, int]:

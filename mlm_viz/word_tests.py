@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -70,7 +70,6 @@ class WordTest:
     pieces: Ids
     resamples: int = 2000
     seed: int = 0
-    _known: dict[tuple[object, ...], Estimate] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{side} {hits.mean():.1%}" for side, hits in zip(self.sides, self.hits, strict=True))
@@ -104,14 +103,19 @@ class WordTest:
                 are alike: both had the same words, and the interval of the difference knows that.
         """
         key = (measure, panel, side, minus)
-        if key not in self._known:
+        if key not in self._found:
             chosen = self.at(panel)
             values = self._values(measure, side)[chosen]
             if minus is not None:
                 values = values - self._values(measure, minus)[chosen]
             drawing = {"resamples": self.resamples, "seed": self.seed}
-            self._known[key] = grouped_mean(values, self.sentences[chosen], **drawing)
-        return self._known[key]
+            self._found[key] = grouped_mean(values, self.sentences[chosen], **drawing)
+        return self._found[key]
+
+    @cached_property
+    def _found(self) -> dict[tuple[object, ...], Estimate]:
+        """What was drawn already."""
+        return {}
 
     def _values(self, measure: Measure, side: Side) -> Floats64:
         row = self.sides.index(side)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from mlm_viz.errors import MlmVizError
 from mlm_viz.gaps import Gap, words_of
 from mlm_viz.intervals import Estimate, grouped_mean
 from mlm_viz.results import Floats64
+from mlm_viz.strings import say
 from mlm_viz.tokens import is_cjk
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ class Writing:
     def distinct(self) -> float:
         """Share of distinct pairs among all pairs of neighbouring words, in (0, 1]; NaN if there are not two words.
 
-        Source: J. Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models" (2016).
+        Source: after J. Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models" (2016);
+        they divide by the number of words. Divided by that of pairs it is 1 where none comes twice.
         """
         pairs = list(zip(self.words, self.words[1:], strict=False))
         return len(set(pairs)) / len(pairs) if pairs else np.nan
@@ -137,7 +140,11 @@ class Writings:
     written: tuple[Writing, ...]
 
     def __getitem__(self, writer: Writer) -> Writing:
-        return next(one for one in self.written if one.writer == writer)
+        for one in self.written:
+            if one.writer == writer:
+                return one
+        known = ", ".join(one.writer for one in self.written)
+        raise MlmVizError(say("writing.no_writer", name=writer, known=known))
 
     def __repr__(self) -> str:
         return f"Writings({self.gap.left!r}: {', '.join(one.writer for one in self.written)})"
@@ -213,7 +220,11 @@ class WritingTest:
     def difference(
         self, writer: Writer, other: Writer = "human", measure: Measure = "causal", language: str | None = None
     ) -> Estimate:
-        """By how much a writer's number is larger than another's, on the same prompts: mean and 95 % interval."""
+        """By how much a writer's number is larger than another's, on the same prompts: mean and 95 % interval.
+
+        Raises:
+            MlmVizError: if one of them wrote nothing; names those who did.
+        """
         numbers = [self.values(one, measure, language) for one in (writer, other)]
         return _mean(numbers[0] - numbers[1], self.seed)
 

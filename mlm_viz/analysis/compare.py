@@ -10,13 +10,14 @@ import numpy as np
 from mlm_viz.comparison import SIDES, Column, Comparison, Revealed, Side
 from mlm_viz.errors import ModelError, TextError
 from mlm_viz.gaps import BLIND, Gap
-from mlm_viz.loading import Kind
+from mlm_viz.loading import Kind, Network
 from mlm_viz.model import Model
 from mlm_viz.readers import Reader, as_reader
 from mlm_viz.strings import say
 
 KINDS: dict[Side, Kind] = {"masked": "masked", "blinded": "masked", "causal": "causal", "span": "span"}
-Sources = Mapping[str, str | Path | Model | Reader | None]
+Source = str | Path | Model | Network | Reader | None
+Sources = Mapping[str, Source]
 
 
 def compare(

@@ -47,13 +47,16 @@ def accuracy_by_rate(
         progress: show a bar when it takes longer than a second.
 
     Raises:
-        TextError: if there is no text or no rate, or a rate or a text is out of range.
+        TextError: if there is no text or no rate, a single text in place of a list, or a rate or a text is out of
+            range.
         ModelError: if the model cannot be loaded or cannot predict.
 
     Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (1927), the interval.
     """
     if top < 1:
         raise TextError(say("curve.error.top", top=top))
+    if isinstance(texts, str):
+        raise TextError(say("error.one_text", given=texts))
     model = load(model)
     # Neighbours of like length share a pass.
     sentences = sorted((prepare(text, model)[0] for text in texts), key=len)
@@ -69,7 +72,7 @@ def accuracy_by_rate(
             ranks, bits = _scores(_in_parts(model, sentences, maskings, bar))
             points.append(_point(ranks <= top, bits, total))
     shares, accuracy, low, high, mean_bits, count = (np.array(column) for column in zip(*points, strict=True))
-    return AccuracyCurve(np.asarray(rates, dtype=np.float64), shares, accuracy, low, high, mean_bits, count, top, name)
+    return AccuracyCurve(np.array(rates, dtype=np.float64), shares, accuracy, low, high, mean_bits, count, top, name)
 
 
 def _mask_all(sentences: Sequence[Sentence], model: Model, rate: float, seed: int) -> list[Masking]:

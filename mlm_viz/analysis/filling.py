@@ -37,6 +37,7 @@ def joint_fills(
 
     Raises:
         TextError: if there is no slot, or more than `MOST_SLOTS`, or `beam` or `count` is less than 1.
+        WordError: if a word to be masked does not stand in the text.
         ModelError: if the model cannot be loaded or cannot predict.
     """
     model = load(model)

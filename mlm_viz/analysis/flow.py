@@ -61,6 +61,7 @@ def value_norms(text: str, model: ModelLike = None, masked: Masked = (), *, sile
 
     Raises:
         TextError: for an empty text, or one longer than the model's limit.
+        WordError: if a word to be masked does not stand in the text.
         ModelError: if the model cannot be loaded, or has no such heads.
 
     Source: G. Kobayashi et al., "Attention is Not Only a Weight: Analyzing Transformers with Vector Norms" (2020).

@@ -47,6 +47,7 @@ def predict(
 
     Raises:
         TextError: for an empty text, one without a slot, or one longer than the model's limit.
+        WordError: if a word to be masked does not stand in the text.
         ModelError: if the model cannot be loaded or cannot predict.
     """
     model = load(model)
@@ -71,6 +72,7 @@ def attend(text: str, model: ModelLike = None, masked: Masked = (), layers: Laye
 
     Raises:
         TextError: for an empty text, or one longer than the model's limit.
+        WordError: if a word to be masked does not stand in the text.
         ModelError: if the model cannot be loaded, or has no such layers.
     """
     model = load(model)
@@ -86,6 +88,7 @@ def prepare(text: str, model: Model, masked: Masked = ()) -> tuple[Sentence, Mas
 
     Raises:
         TextError: if the text has nothing but special tokens, or something cannot be masked.
+        WordError: if a word to be masked does not stand in the text.
     """
     sentence = model.encode(text)
     if not sentence.maskable and not sentence.blanks:

@@ -75,8 +75,10 @@ def head_means(model: Model, texts: Sequence[str]) -> Floats32:
         (layers, heads, width of a head).
 
     Raises:
-        TextError: if there is no text, or one is longer than the model's limit.
+        TextError: if there is no text, a single one in place of a list, or one is longer than the model's limit.
     """
+    if isinstance(texts, str):
+        raise TextError(say("error.one_text", given=texts))
     read = sorted((model.encode(text) for text in texts), key=len)
     if not read:
         raise TextError(say("board.no_reference"))
@@ -106,8 +108,8 @@ def means_for(model: Model, text: str, replace: str, reference: Reference = None
         return None
     if not isinstance(reference, np.ndarray):
         return head_means(model, sentences("zh" if is_cjk(text) else "en") if reference is None else reference)
-    if reference.ndim != 3 or reference.shape[:2] != (model.layers, model.heads):
-        shape = f"({model.layers}, {model.heads}, …)"
+    shape = (model.layers, model.heads, model.head_width)
+    if reference.shape != shape:
         raise ModelError(say("board.means", given=reference.shape, shape=shape, model=model.name))
     return reference
 
@@ -121,20 +123,19 @@ def slot_position(model: Model, masking: Masking, slot: int | None) -> int:
         WordError: if there is no such slot, or there are several and none was named.
     """
     model.check_can_predict()
-    count = len(masking.positions)
-    if not count:
+    if not len(masking):
         raise TextError(say("error.no_slot"))
-    if (slot is None and count != 1) or not -count <= (slot or 0) < count:
-        raise WordError(say("error.which_slot", count=count, last=count - 1))
-    return masking.positions[slot or 0]
+    return masking.position_of(slot)
 
 
-def target_token(model: Model, sentence: Sentence, masking: Masking, position: int, word: str) -> int:
-    """The token that `word` would be at the slot at `position`.
+def target_token(model: Model, sentence: Sentence, masking: Masking, position: int, word: str | int) -> int:
+    """The token that `word` would be at the slot at `position`; an id is that very token, whatever spells it.
 
     Raises:
         WordError: if the vocabulary cannot spell it, or not with a single token.
     """
+    if isinstance(word, int):
+        return word
     pieces = WordScoring(model, sentence, masking).spell(position, word)
     if len(pieces) > 1:
         shown = " ".join(model.vocabulary.labels[piece] for piece in pieces)

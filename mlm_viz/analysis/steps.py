@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from mlm_viz.loading import load
 from mlm_viz.masking import Masking
 from mlm_viz.model import Model
 from mlm_viz.results import Floats64
-from mlm_viz.sampling import draw
+from mlm_viz.sampling import Sampling, draw
 from mlm_viz.steps import ORDERS, FillOrders, FillSteps, Order
 from mlm_viz.strings import say
 from mlm_viz.tokens import Ids, Sentence
@@ -57,6 +56,7 @@ def fill_steps(
 
     Raises:
         TextError: if there is no slot, too many of them, or order, temperature, top_p, seed or rounds are out of range.
+        WordError: if a word to be masked does not stand in the text.
         ModelError: if the model cannot be loaded or cannot predict.
 
     Source: A. Wang and K. Cho, "BERT has a Mouth, and It Must Speak" (2019) for Gibbs sampling; L. Torroba Hennigen and
@@ -121,40 +121,35 @@ def fill_in_steps(
     rounds: int = 5,
 ) -> Iterator[FillSteps | None]:
     """`fill_steps` of a prepared text, a step at a time: None while there is more to do, then the result."""
-    positions, heat = open_slots(masking), 0.0 if temperature is None else temperature
-    if temperature is None and order == "gibbs":
-        heat = 1.0
-    _check(order, heat, top_p, seed, rounds)
-    rng = np.random.default_rng(seed)
+    positions = open_slots(masking)
+    _check(order, rounds)
+    if temperature is None:
+        temperature = 1.0 if order == "gibbs" else 0.0
+    sampling = Sampling(temperature, top_p, seed)
+    rng = sampling.generator()
     start = masking.apply(sentence.ids)
     steps: list[_Step] = []
     left = list(positions)
     while left:
-        steps.append(_fill_one(model, steps[-1].row if steps else start, positions, left, order, (heat, top_p), rng))
+        steps.append(_fill_one(model, steps[-1].row if steps else start, positions, left, order, sampling, rng))
         left.remove(steps[-1].place)
         yield None
     for place in _resampled(positions, order, rounds, rng):
         row = steps[-1].row.copy()
         row[place] = start[place]  # a mask again
-        steps.append(_fill_one(model, row, positions, [place], order, (heat, top_p), rng))
+        steps.append(_fill_one(model, row, positions, [place], order, sampling, rng))
         yield None
     across = _chain(model, start, positions, steps[-1].row)
     joint = across if order == "gibbs" else sum(step.log2_prob for step in steps)
     rows, places, tokens, log2_probs, entropies = (np.array(column) for column in zip(*steps, strict=True))
     rows = np.vstack([start, rows])
     numbers = (rows, places, tokens, log2_probs, entropies, joint, across)
-    yield FillSteps(sentence, tuple(positions), order, heat, *numbers, model.vocabulary)
+    yield FillSteps(sentence, tuple(positions), order, temperature, *numbers, model.vocabulary)
 
 
-def _check(order: str, heat: float, top_p: float, seed: int, rounds: int) -> None:
+def _check(order: str, rounds: int) -> None:
     if order not in ORDERS:
         raise TextError(say("filling.order", order=order, allowed=", ".join(ORDERS)))
-    if not (isfinite(heat) and heat >= 0):
-        raise TextError(say("filling.temperature", temperature=heat))
-    if not 0 < top_p <= 1:
-        raise TextError(say("writing.top_p", top_p=top_p))
-    if seed < 0:
-        raise TextError(say("filling.seed", seed=seed))
     if not 1 <= rounds <= MOST_ROUNDS:
         raise TextError(say("filling.rounds", rounds=rounds, most=MOST_ROUNDS))
 
@@ -171,13 +166,13 @@ def _fill_one(
     positions: list[int],
     left: list[int],
     order: Order,
-    heat: tuple[float, float],
+    sampling: Sampling,
     rng: np.random.Generator,
 ) -> _Step:
-    """Fill one of the slots that are `left` open; `heat` is the temperature and `top_p`."""
+    """Fill one of the slots that are `left` open."""
     log2_probs = distributions(model, row[None], left)  # (open, vocab)
     chosen = _next(log2_probs, order, rng)
-    token = draw(log2_probs[chosen], *heat, rng)
+    token = draw(log2_probs[chosen], sampling.temperature, sampling.top_p, rng)
     entropies = np.full(len(positions), np.nan)
     entropies[np.isin(positions, left)] = measures.entropy(log2_probs)
     after = row.copy()

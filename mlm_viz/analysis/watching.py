@@ -117,11 +117,11 @@ def watch_at(
     sentence: Sentence,
     masking: Masking,
     position: int,
-    target: str | None = None,
+    target: str | int | None = None,
     *,
     silenced: Silenced = (),
 ) -> Watched:
-    """`watch` of a prepared text, at the slot at `position`.
+    """`watch` of a prepared text, at the slot at `position`; `target` may be the id of a token as well.
 
     Raises:
         TextError: if there is nothing around the slot, or no room for the word.
@@ -134,7 +134,8 @@ def watch_at(
         raise WordError(say("error.not_a_slot", position=position, slots=masking.positions))
     kind, pieces = _word(model, sentence, masking, position, target)
     ids = masking.apply(sentence.ids)
-    watched = Watched(model, sentence, masking, position, ids, kind, pieces, target or "", silenced)
+    word = target if isinstance(target, str) else ""
+    watched = Watched(model, sentence, masking, position, ids, kind, pieces, word, silenced)
     if not len(watched.context):
         raise TextError(say("influence.error.no_context"))
     longest = len(ids) + max(len(pieces), 1) - 1
@@ -144,9 +145,11 @@ def watch_at(
 
 
 def _word(
-    model: Model, sentence: Sentence, masking: Masking, position: int, target: str | None
+    model: Model, sentence: Sentence, masking: Masking, position: int, target: str | int | None
 ) -> tuple[Kind, tuple[int, ...]]:
     """What kind of word is watched, and its pieces; none if it is the best guess."""
+    if isinstance(target, int):
+        return "word", (target,)
     if target is not None:
         return "word", WordScoring(model, sentence, masking).spell(position, target)
     if sentence.blank[position]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from mlm_viz.analysis.compare import Sources
+from mlm_viz.analysis.compare import Source, Sources
 from mlm_viz.analysis.filling import MOST_SLOTS
-from mlm_viz.analysis.prediction import prepare
 from mlm_viz.analysis.steps import fill_in_steps
 from mlm_viz.errors import ModelError, TextError
 from mlm_viz.examples import sentences
 from mlm_viz.gaps import Gap, words_of
+from mlm_viz.loading import Network, find
+from mlm_viz.masking import Masking, mask_positions
+from mlm_viz.paths import models_dir
 from mlm_viz.readers import Reader, as_reader
 from mlm_viz.readers.causal import CausalReader
 from mlm_viz.readers.judging import judge
@@ -26,7 +29,7 @@ from mlm_viz.readers.writing import Written, continue_from, fill_gap
 from mlm_viz.sampling import Sampling
 from mlm_viz.steps import ORDERS, Order
 from mlm_viz.strings import say
-from mlm_viz.tokens import clean_text, is_cjk, write_blanks
+from mlm_viz.tokens import Sentence, clean_text, is_cjk, write_blanks
 from mlm_viz.writing import JUDGES, Judge, Writer, Writing, Writings, WritingTest, split
 
 ROLES = ("causal", "span", "masked", "causal_judge", "masked_judge")
@@ -203,9 +206,21 @@ def team_for(models: Sources | None = None) -> Team:
     span = cast("SpanReader", as_reader(given.get("span"), "span"))
     judges: dict[Judge, CausalReader | MaskedReader] = {"causal": causal, "masked": masked}
     for kind in JUDGES:
-        if (named := given.get(f"{kind}_judge")) is not None:
+        named = given.get(f"{kind}_judge")
+        # A writer that is named again is the judge itself, not another copy: of its own writing it knows too much.
+        if named is not None and _meant(named, kind) != _meant(given.get(kind), kind):
             judges[kind] = cast("CausalReader | MaskedReader", as_reader(named, kind))
     return Team(causal, span, masked, judges)
+
+
+def _meant(source: Source, kind: Judge) -> object:
+    """Where a model lies, or what was loaded: the same for sources that mean the same model."""
+    if source is None or isinstance(source, str | Path):
+        place = find(models_dir() / kind if source is None else source)
+        return place.resolve() if isinstance(place, Path) else place
+    if isinstance(source, MaskedReader):
+        return source.model
+    return source.network if isinstance(source, CausalReader | Network) else source
 
 
 # --- step by step -----------------------------------------------------------------------------------------------------
@@ -316,10 +331,7 @@ def _masked(gap: Gap, team: Team, wishes: Wishes, order: Order) -> Iterator[Writ
     """Masks behind the text, filled one after the other; nothing to be read before all are."""
     reader, drawn = team.masked, wishes.sampling
     start = Writing(order, reader.name, gap, own=team.own(reader))
-    # Where words are told apart by spaces the masks are too, so that the steps read well; it changes no token.
-    apart = " " if reader.speller.spelling.style == "wordpiece" and not is_cjk(gap.left.rstrip()[-1:]) else ""
-    masks = apart.join([reader.model.tokenizer.mask_token] * wishes.words)
-    sentence, masking = prepare(gap.left.rstrip() + apart + masks + gap.right, reader.model)
+    sentence, masking = _with_masks(reader, gap, wishes.words)
     parts = fill_in_steps(
         reader.model,
         sentence,
@@ -342,6 +354,19 @@ def _masked(gap: Gap, team: Team, wishes: Wishes, order: Order) -> Iterator[Writ
             log2_probs=np.array([last[place] for place in steps.positions]),
             finished=True,
         )
+
+
+def _with_masks(reader: MaskedReader, gap: Gap, count: int) -> tuple[Sentence, Masking]:
+    """The text with so many masks in its gap; names of special tokens in it are text, as they are to all writers."""
+    behind = Gap(gap.left.rstrip(), gap.right)
+    ids = reader.rows(behind, (0,) * count, len(gap.right_words))[0].ids
+    vocabulary = reader.vocabulary
+    blank = ids == vocabulary.mask_id
+    special = np.isin(ids, list(vocabulary.special_ids)) & ~blank
+    labels, pieces = (tuple(names[i] for i in ids) for names in (vocabulary.labels, vocabulary.pieces))
+    nothing = np.zeros(len(ids), dtype=np.bool_)
+    sentence = Sentence(behind.text, ids, pieces, labels, np.arange(len(ids)), special, blank, spaced=nothing)
+    return sentence, mask_positions(sentence, vocabulary)
 
 
 def _transcript(reader: Reader, gap: Gap) -> Transcript:

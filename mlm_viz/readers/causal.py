@@ -45,7 +45,7 @@ class CausalReader(Reader):
         Raises:
             TextError: if nothing is there to go on from.
         """
-        cut = self.encoded(text[:-1] if self._takes_along(text) else text)
+        cut = self.encoded(text[:-1] if self.is_spaced(Gap(text, "")) else text)
         own = np.flatnonzero(~cut.added)
         if len(own):
             begin = cut.ids[: own[0]] if own[0] else self._start(optional=True)
@@ -54,14 +54,6 @@ class CausalReader(Reader):
         starts = {tokenizer.bos_token_id, tokenizer.cls_token_id}
         # Of an empty text there are special tokens only, and the first may be the one at the end.
         return cut.ids[:1] if starts.intersection(cut.ids[:1].tolist()) else self._start()
-
-    def is_spaced(self, gap: Gap) -> bool:
-        """Where a space is a byte like any other, a new line is not one."""
-        return self._takes_along(gap.left)
-
-    def _takes_along(self, left: str) -> bool:
-        """Whether the character that `left` ends with becomes part of the next token."""
-        return left.endswith(" ") if self.speller.spelling.style == "byte-level" else left[-1:].isspace()
 
     def _start(self, *, optional: bool = False) -> Ids:
         tokenizer = self.speller.tokenizer
@@ -97,7 +89,7 @@ class CausalReader(Reader):
 
     @torch.inference_mode()
     def look(self, row: Row) -> Pattern:
-        """Everybody at those before, and at oneself."""
+        """Everybody at those before, and at oneself; the whole row is read, what is hidden from guesses too."""
         use_attention(self.network, "eager")
         seen = self._run(torch.from_numpy(row.ids[None]), np.array([0]), output_attentions=True)
         tokens = len(row.ids)

@@ -20,8 +20,8 @@ def as_reader(source: str | Path | Model | Network | Reader | None, kind: Kind) 
     """A reader of the kind that is wanted.
 
     Args:
-        source: None for the bundled twin of that kind; else a reader, a loaded model, or what `load` and
-            `load_network` take.
+        source: None for the bundled twin of that kind; else a reader, a model as `load` or (of the other kinds)
+            `load_network` gives it, or what they take.
         kind: "masked", "causal" or "span".
 
     Raises:
@@ -37,6 +37,8 @@ def as_reader(source: str | Path | Model | Network | Reader | None, kind: Kind) 
         return MaskedReader(source)
     if isinstance(source, Network):
         _check(source.name, source.kind, kind)
+        if kind == "masked":
+            raise ModelError(say("gap.masked_network", name=source.name))
         return _over(source)
     _check(Path(str(source)).name, kind_of(source), kind)
     return MaskedReader(load(source)) if kind == "masked" else _over(load_network(source))

@@ -45,7 +45,8 @@ class Row:
 
     Attributes:
         ids: (tokens,) what stands there.
-        hidden: (tokens,) True for what no guess may see. It is the end of the row, and is not read at all.
+        hidden: (tokens,) True for what no guess may see. It is the end of the row, and `forward` does not read it; for
+            its pattern a left-to-right model reads the whole row, whose end no guess can see.
         slots: places whose distributions are wanted: in `written` if there is such, else in `ids`.
         written: (tokens,) what a decoder of its own has written so far, or None.
     """
@@ -211,8 +212,11 @@ class Reader(ABC):
         return ids
 
     def is_spaced(self, gap: Gap) -> bool:
-        """Whether the word in the gap is spelled as behind a space."""
-        return gap.spaced
+        """Whether the word in the gap is spelled as behind a space: white space in front of it becomes part of it.
+
+        Where a space is a byte like any other, a new line is not one.
+        """
+        return gap.left.endswith(" ") if self.speller.spelling.style == "byte-level" else gap.spaced
 
     def check_length(self, tokens: int) -> None:
         """Nothing if so many tokens can be read.

@@ -14,7 +14,7 @@ import pytest
 import mlm_viz
 from mlm_viz.analysis.compare import check_revealed, compare, compare_at, readers_for, reveal_in_parts, reveal_right
 from mlm_viz.comparison import SIDES
-from mlm_viz.errors import ModelError, TextError, WordError
+from mlm_viz.errors import MlmVizError, ModelError, TextError, WordError
 from mlm_viz.gaps import BLIND, Gap
 from mlm_viz.readers import Reader, as_reader, loading
 from tests.unit.test_readers import HOSTILE
@@ -171,10 +171,10 @@ def test_the_bundled_twins_stand_in_the_columns(
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"masked": "causal"}, "causal is a left-to-right model; here belongs a masked model"),
-        ({"blinded": "t5"}, "t5 is a span-filling encoder-decoder; here belongs a masked model"),
-        ({"causal": "bert"}, "bert is a masked model; here belongs a left-to-right model"),
-        ({"span": "gpt2"}, "gpt2 is a left-to-right model; here belongs a span-filling encoder-decoder"),
+        ({"masked": "causal"}, "causal is a left-to-right model; a masked model is needed here"),
+        ({"blinded": "t5"}, "t5 is a span-filling encoder-decoder; a masked model is needed here"),
+        ({"causal": "bert"}, "bert is a masked model; a left-to-right model is needed here"),
+        ({"span": "gpt2"}, "gpt2 is a left-to-right model; a span-filling encoder-decoder is needed here"),
         ({"span": "bart"}, "bart is an encoder-decoder without sentinels"),
     ],
 )
@@ -222,6 +222,12 @@ def test_a_text_too_long_for_one_of_the_models_names_it(models: Callable, tiny_d
     given = {**models("twins"), "causal": tiny_dir("gpt2")}
     with pytest.raises(TextError, match="tokens for gpt2, which reads at most 64"):
         compare("😀 " * 15 + "____", models=given)
+
+
+def test_who_was_not_asked_is_named(models: Callable) -> None:
+    found = compare(TEXT, WORD, models=models("twins"), patterns=False)
+    with pytest.raises(MlmVizError, match="no column 'left'; there are: masked, blinded, causal, span"):
+        found["left"]
 
 
 def test_how_much_may_be_revealed() -> None:

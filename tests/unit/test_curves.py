@@ -161,6 +161,11 @@ def test_the_sentences(language):
     assert least <= min(lengths) <= max(lengths) <= most
 
 
+def test_one_text_is_no_list_of_letters(tiny_model):
+    with pytest.raises(TextError, match="list of texts.*'the cat'"):
+        accuracy_by_rate("the cat", tiny_model("bert"))
+
+
 @pytest.mark.parametrize("language", ["de", "", "../README"])
 def test_no_such_sentences(language):
     with pytest.raises(TextError, match="en, zh"):

@@ -106,7 +106,7 @@ def test_limits(tiny_model: ModelOf) -> None:
             mlm_viz.joint_fills("the ____", model, **wrong)
 
 
-def test_joint_and_independent_differ_on_the_issue_s_example(bundled: Model) -> None:
+def test_joint_and_independent_differ_on_two_gaps(bundled: Model) -> None:
     found = mlm_viz.joint_fills("[MASK] [MASK] city is very big.", bundled)
     assert found.log2_probs[0] >= found.independent_joint
     assert found.log2_probs[0] != pytest.approx(found.independent_log2_probs[0], abs=1e-3)

@@ -19,13 +19,17 @@ from mlm_viz.analysis import heads as boards
 from mlm_viz.analysis import prediction
 from mlm_viz.analysis.heads import fewest_heads, head_board, head_means, silencing_self_test
 from mlm_viz.analysis.prediction import prepare
-from mlm_viz.analysis.silencing import silencing_effect
+from mlm_viz.analysis.silencing import silencing_effect, target_token
+from mlm_viz.analysis.watching import watch_at
 from mlm_viz.errors import ModelError, TextError, WordError
 from mlm_viz.evidence import HeadBoard
 from mlm_viz.examples import sentences
 from mlm_viz.figures.heads_board import head_board_heatmap, head_board_text, search_text, silencing_text
 from mlm_viz.figures.update import refresh
 from mlm_viz.model import Model
+from mlm_viz.state import ExplorerState
+from mlm_viz.widgets.evidence import heads
+from mlm_viz.widgets.evidence.heads import HeadsView
 from tests.handmade import copying_bert
 from tests.tiny import TINY
 
@@ -212,6 +216,36 @@ def test_whatever_is_asked_for_is_watched(tiny_model: ModelOf) -> None:
     assert "dog" in repr(asked)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("bert", "the 2024 cats"), ("roberta", "the catcher plays"), ("xlm-roberta", "the cats, 2024")]
+)
+@pytest.mark.parametrize("aim", ["original", "guess"])
+def test_on_a_page_the_very_token_is_explained(name: str, text: str, aim: str, tiny_model: ModelOf) -> None:
+    """Not what its piece would be spelled as: the unknown token, or a piece without a space behind a space."""
+    model = tiny_model(name)
+    sentence = model.encode(text)
+    for position in sentence.maskable:
+        state = ExplorerState(model, text, masked=[position])
+        state.settle()
+        state.explain(aim)
+        token = sentence.ids[position] if aim == "original" else state.prediction[0].best(1)[0]
+        assert target_token(model, state.sentence, state.masking, state.slot, state.target) == token
+        watched = watch_at(model, state.sentence, state.masking, state.slot, state.target)
+        assert (watched.pieces, watched.word) == ((token,), "")
+
+
+def test_means_are_of_the_language_that_is_shown(tiny_model: ModelOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ExplorerState(tiny_model("bert"), "the ____ runs")
+    view = HeadsView(state)
+    view.replace.value = "mean"
+    monkeypatch.setattr(heads, "means_for", lambda _model, text, _replace: text)
+    assert view.means(state) == "the ____ runs"
+    state.set_text("the ____ plays")
+    assert view.means(state) == "the ____ runs"  # averaged once
+    state.set_text("今天____很好")
+    assert view.means(state) == "今天____很好"
+
+
 def test_what_cannot_be_answered(tiny_model: ModelOf, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model("bert")
     with pytest.raises(TextError, match="no slot"):
@@ -230,8 +264,11 @@ def test_what_cannot_be_answered(tiny_model: ModelOf, monkeypatch: pytest.Monkey
         head_board(TEXT, model, replace="noise")
     with pytest.raises(TextError, match="no text to average"):
         head_board(TEXT, model, replace="mean", reference=[])
-    with pytest.raises(ModelError, match=r"\(3, 4, …\)"):
-        head_board(TEXT, model, replace="mean", reference=np.zeros((2, 4, 8), dtype=np.float32))
+    with pytest.raises(TextError, match="list of texts"):
+        head_board(TEXT, model, replace="mean", reference="a good day")
+    for shape in ((2, 4, 8), (3, 4, 1), (3, 4)):
+        with pytest.raises(ModelError, match=r"\(3, 4, 8\)"):
+            head_board(TEXT, model, replace="mean", reference=np.zeros(shape, dtype=np.float32))
     with pytest.raises(TextError, match="at least 1"):
         fewest_heads(TEXT, model, most=0)
     monkeypatch.setattr(model, "refusal", "it has no head")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from safetensors.torch import load_file, save_file
 
 import mlm_viz
 from mlm_viz.errors import ModelError, TextError
+from mlm_viz.loading import kind_of, load_network
 from mlm_viz.paths import models_dir
 from tests import tiny
 
@@ -104,6 +106,49 @@ def test_a_vocabulary_padded_by_the_model(tmp_path: Path) -> None:
     assert len(tokenizer) not in vocabulary.ordinary_ids
 
 
+def test_what_was_downloaded_is_named_if_it_can_be_loaded(
+    tiny_dir: DirOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {"a/masked": tiny_dir("bert"), "a/causal": tiny_dir("gpt2"), "a/span": tiny_dir("t5"), "a/none": tmp_path}
+    found = [
+        SimpleNamespace(repo_id=name, repo_type="model", revisions=[SimpleNamespace(snapshot_path=folder)])
+        for name, folder in folders.items()
+    ]
+    monkeypatch.setattr("huggingface_hub.scan_cache_dir", lambda: SimpleNamespace(repos=found))
+    assert [name for name in mlm_viz.available() if "/" in name] == ["a/masked"]
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (hf.RobertaConfig(architectures=["RobertaForCausalLM"]), "masked"),
+        (hf.RobertaConfig(architectures=["RobertaForCausalLM"], is_decoder=True), "causal"),
+        (hf.BertConfig(architectures=["BertLMHeadModel"]), "masked"),
+        (hf.XLMConfig(architectures=["XLMWithLMHeadModel"]), "masked"),
+        (hf.GPT2Config(), "causal"),
+        (hf.BartConfig(architectures=["BartForCausalLM"]), "span"),
+    ],
+)
+def test_the_kind_is_how_a_model_looks_and_not_its_class(config: Any, kind: str, tmp_path: Path) -> None:
+    config.save_pretrained(tmp_path)
+    assert kind_of(tmp_path) == kind
+
+
+@pytest.mark.parametrize(("family", "room"), [("Roberta", 38), ("Camembert", 38), ("Data2VecText", 38), ("Bert", 40)])
+def test_a_left_to_right_model_reads_as_much_as_it_has_positions_for(family: str, room: int, tmp_path: Path) -> None:
+    tokenizer = tiny.roberta(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    made = {"Bert": "BertLMHeadModel"}.get(family, f"{family}ForCausalLM")
+    settings = {"max_position_embeddings": 40, "pad_token_id": 1, "vocab_size": len(tokenizer), "is_decoder": True}
+    network = getattr(hf, made)(getattr(hf, f"{family}Config")(**tiny.SIZES, **settings))
+    network.save_pretrained(tmp_path)
+    loaded = load_network(tmp_path)
+    assert (loaded.kind, loaded.limit) == ("causal", room)
+    loaded.network(torch.full((1, room), 9))
+    with pytest.raises((IndexError, RuntimeError)):
+        loaded.network(torch.full((1, room + 1), 9))
+
+
 # --- what is not there ------------------------------------------------------------------------------------------------
 
 
@@ -115,7 +160,19 @@ def test_an_unknown_name_without_the_network(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["/no/such/place", "./nowhere", "~/nowhere-at-all", Path("nowhere"), "a/b/c", "", " ", "\0"]
+    "source",
+    [
+        "/no/such/place",
+        "./nowhere",
+        "~/nowhere-at-all",
+        "~nobody/x",
+        Path("nowhere"),
+        "a/b/c",
+        "",
+        " ",
+        "\0",
+        "a" * 300,
+    ],
 )
 def test_a_place_that_is_not_there(source: Any) -> None:
     assert "default" in refusal_of(source)

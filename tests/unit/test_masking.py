@@ -113,8 +113,10 @@ def test_a_span_has_no_holes(sizes: list[int], seed: int) -> None:
         def permutation(self, count: int) -> np.ndarray:
             return np.array([seed % count])
 
-        def geometric(self, _p: float) -> int:
-            return 10
+        def choice(self, lengths: int, p: np.ndarray) -> int:
+            np.testing.assert_allclose(p[1:] / p[:-1], 0.8)  # SpanBERT's: geometric, cut off and made to add up to 1
+            assert p @ (1 + np.arange(lengths)) == pytest.approx(3.8, abs=0.05)
+            return lengths - 1
 
     chosen = masking_module._choose(sentence, "spans", 0.4, OneSpan())
     words = [number for number, group in enumerate(groups) if set(group) <= set(chosen)]

@@ -1,4 +1,4 @@
-"""How three objectives learn the same text: lines that are thinned, targets that are counted, curves and words."""
+"""How three objectives learn the same text: targets that are counted, curves and words."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mlm_viz.errors import MlmVizError
 from mlm_viz.figures.objectives import objective_curves, objectives_text
 from mlm_viz.learning import Learning, Objectives, read_learning, read_objectives
-from mlm_viz.training.metrics import thinned
 
 SHARES = {"masked": 0.25, "causal": 1.0, "span": 0.15}
 
@@ -43,43 +40,6 @@ def write(folder: Path, found: list[dict[str, Any]]) -> Path:
 def objectives(tmp_path: Path) -> Objectives:
     ends = {"masked": 5.0, "causal": 4.0, "span": 6.0}
     return read_objectives({name: write(tmp_path / name, lines(SHARES[name], ends[name])) for name in SHARES})
-
-
-# --- thinned lines ------------------------------------------------------------------------------
-
-
-def test_one_line_of_loss_between_two_of_the_held_out_loss() -> None:
-    found = thinned(lines(0.25))
-    assert ["loss_bits" in line for line in found] == [False] + [True, False] * 5
-    assert [line["step"] for line in found] == [0, 20, 20, 40, 40, 60, 60, 80, 80, 100, 100]
-    assert found[1] == {
-        "step": 20, "fraction": 0.2, "seconds": 10.0, "tokens": 20_000, "loss_bits": 12.95, "targets_per_token": 0.25,
-    }  # fmt: skip
-    assert found[2] == lines(0.25)[21]
-
-
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 900), st.floats(0, 15), st.floats(0, 1), st.booleans())))
-def test_sums_stay(rows: list[tuple[int, int, float, float, bool]]) -> None:
-    step = tokens = 0
-    given_lines: list[dict[str, Any]] = []
-    for steps, read, bits, share, held in rows:
-        step, tokens = step + steps, tokens + read
-        given_lines.append({"step": step, "tokens": tokens, "loss_bits": bits, "targets_per_token": share})
-        if held:
-            given_lines.append({"step": step, "held_out_bits": {"a": bits}})
-    whole, thin = Learning.from_lines(given_lines), Learning.from_lines(thinned(given_lines))
-    np.testing.assert_array_equal(thin.held_bits, whole.held_bits)
-    np.testing.assert_array_equal(thin.held_tokens, whole.held_tokens)
-    kept = np.isin(whole.steps, thin.steps)
-    np.testing.assert_allclose(thin.targets, whole.targets[kept], atol=1e-4 * tokens + 1e-9)
-    sums = [np.cumsum(one.bits * np.diff(one.steps, prepend=0)) for one in (thin, whole)]
-    np.testing.assert_allclose(sums[0], sums[1][kept], atol=1e-4 * step + 1e-9)
-
-
-def test_lines_that_tell_no_share_are_thinned_too() -> None:
-    older = [{name: line[name] for name in line if name != "targets_per_token"} for line in lines(0.25)]
-    assert "targets_per_token" not in thinned(older)[1]
-    assert thinned([]) == []
 
 
 # --- what is counted ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import mlm_viz
+from mlm_viz.analysis.curves import accuracy_by_rate
 from mlm_viz.analysis.prediction import _batches, look, prepare
 from mlm_viz.errors import ModelError, TextError, WordError
 from mlm_viz.masking import Masking, mask_random
@@ -345,6 +346,38 @@ def test_attention_reads_what_is_masked(tiny_model: ModelOf) -> None:
     np.testing.assert_allclose(inner.weights.sum(axis=-1), 1, atol=1e-6)
     left = typed.without_special(renormalise=False).weights
     np.testing.assert_array_equal(left, typed.weights[:, :, 1:-1, 1:-1])
+
+
+def test_the_last_query_may_be_counted_from_behind(tiny_model: ModelOf) -> None:
+    seen = mlm_viz.attend("the cat is good", tiny_model("bert"))
+    last = len(seen.labels) - 1
+    np.testing.assert_array_equal(seen.shares(-1), seen.shares(last))
+    assert seen.shares_frame(-1).equals(seen.shares_frame(last))
+    with pytest.raises(IndexError):
+        seen.shares(last + 1)
+
+
+def test_what_is_handed_out_cannot_be_written_into(tiny_model: ModelOf) -> None:
+    model = tiny_model("bert")
+    text = "the ____ is ____"
+    found, seen, layers = mlm_viz.predict(text, model), mlm_viz.attend(text, model), mlm_viz.lens(text, model, slot=0)
+    arrays = {
+        "prediction": found.log2_probs,
+        "slot": found[0].log2_probs,
+        "row of the lens": layers.at(0).log2_probs,
+        "lens": layers.log2_probs,
+        "ids": found.sentence.ids,
+        "ordinary": model.vocabulary.ordinary_ids,
+        "weights": seen.weights,
+        "head": seen.head(0, 0),
+        "special": seen.special,
+        "sweep": mlm_viz.sweep("the cat", model).log2_probs,
+        "fills": mlm_viz.joint_fills(text, model).fills,
+    }
+    assert [name for name, array in arrays.items() if array.flags.writeable] == []
+    rates = np.array([0.5])
+    accuracy_by_rate(["the cat"], model, rates)
+    assert rates.flags.writeable  # what was given stays the giver's
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, decoders
 import mlm_viz
 from mlm_viz.errors import MlmVizError, ModelError, TextError, WordError
 from mlm_viz.gaps import BLIND, Gap, words_of
-from mlm_viz.loading import Network
+from mlm_viz.loading import Network, load_network
 from mlm_viz.readers import Reader, as_reader, reader
 from mlm_viz.readers.causal import CausalReader
 from mlm_viz.readers.reader import Row
@@ -550,6 +550,11 @@ def test_a_text_as_long_as_one_likes_where_there_is_no_limit(reader_of: ReaderOf
     assert reader_of("t5").read(Gap.of("the " * 400 + "____")).guess.entropy > 0
 
 
+def test_a_masked_network_is_no_model_to_ask(tiny_dir: DirOf) -> None:
+    with pytest.raises(ModelError, match="bert is a masked model loaded with load_network; load it with load"):
+        as_reader(load_network(tiny_dir("bert")), "masked")
+
+
 def test_a_word_that_cannot_be_spelled(reader_of: ReaderOf) -> None:
     for name in ("masked", "causal", "span", "t5"):
         with pytest.raises(WordError, match=f"The vocabulary of {name} cannot spell '2024'"):
@@ -579,10 +584,10 @@ def test_models_that_cannot_be_asked(tiny_dir: DirOf, reader_of: ReaderOf) -> No
 @pytest.mark.parametrize(
     ("name", "wanted", "says"),
     [
-        ("causal", "masked", "causal is a left-to-right model; here belongs a masked model"),
-        ("t5", "masked", "t5 is a span-filling encoder-decoder; here belongs a masked model"),
-        ("bert", "causal", "bert is a masked model; here belongs a left-to-right model"),
-        ("gpt2", "span", "gpt2 is a left-to-right model; here belongs a span-filling encoder-decoder"),
+        ("causal", "masked", "causal is a left-to-right model; a masked model is needed here"),
+        ("t5", "masked", "t5 is a span-filling encoder-decoder; a masked model is needed here"),
+        ("bert", "causal", "bert is a masked model; a left-to-right model is needed here"),
+        ("gpt2", "span", "gpt2 is a left-to-right model; a span-filling encoder-decoder is needed here"),
     ],
 )
 def test_a_model_of_another_kind(name: str, wanted: str, says: str, tiny_dir: DirOf, reader_of: ReaderOf) -> None:

@@ -96,7 +96,7 @@ def test_every_string_is_asked_for() -> None:
     assert sorted(set(ENGLISH) - asked) == []
 
 
-@pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {"en"}) or ["en"])
+@pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {"en"}))
 def test_languages_have_the_same_keys_and_values(code: str) -> None:
     other = LANGUAGES[code]
     assert other.keys() == ENGLISH.keys()

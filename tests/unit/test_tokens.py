@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlm_viz.errors import TextError, WordError
+from mlm_viz.gaps import Gap
 from mlm_viz.model import Model
+from mlm_viz.readers.masked import MaskedReader
 from mlm_viz.tokens import Sentence, carry_over, clean_text, is_cjk, is_punctuation, visible, write_blanks
 
 ModelOf = Callable[[str], Model]
@@ -84,6 +86,17 @@ def test_spaced_says_where_white_space_stands(name: str, tiny_model: ModelOf) ->
     assert bool(sentence.spaced[1]) is (name == "xlm-roberta")
 
 
+@pytest.mark.parametrize("name", ["roberta", "modernbert"])
+def test_a_new_line_is_no_space_where_a_space_is_a_byte(name: str, tiny_model: ModelOf) -> None:
+    model = tiny_model(name)
+    sentence = model.encode("paris is\ngood day")
+    places = list(sentence.positions_of("good"))
+    assert not sentence.spaced[places].any()
+    assert model.spell("good", spaced=bool(sentence.spaced[places[0]])) == tuple(sentence.ids[places].tolist())
+    assert MaskedReader(model).spell(Gap("paris is\n", " day", "good")) == tuple(sentence.ids[places].tolist())
+    assert tiny_model("xlm-roberta").encode("paris\ngood").spaced[2]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "word", "expected"),
     [
@@ -94,6 +107,8 @@ def test_spaced_says_where_white_space_stands(name: str, tiny_model: ModelOf) ->
         ("xlm-roberta", "the day.", "day", (2,)),
         ("xlm-roberta", "the cats, big.", "cats", (2, 3)),
         ("xlm-roberta", "今天天气很好", "天气", (2,)),
+        ("bert", "a café today", "Café", (2, 3, 4, 5)),
+        ("bert", "a café today", "cafe", (2, 3, 4, 5)),
         ("roberta", "the capital", "capital", (2,)),
         ("smiles", "CCOcc", "c", (4,)),
         ("smiles", "CCOcc", "C", (1,)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -312,6 +313,13 @@ def made(better: float, count: int = 120, language: str = "en") -> WordTest:
     return WordTest(SIDES, ("m", "m", "c", "s"), words, (), -bits, hits, np.ones((4, count), dtype=np.int64))
 
 
+def test_another_test_draws_anew(test: WordTest) -> None:
+    panel = test.panels[0]
+    found = test.estimate("bits", panel, "masked")
+    other = dataclasses.replace(test, log2_probs=test.log2_probs - 1)
+    assert other.estimate("bits", panel, "masked").value == pytest.approx(found.value + 1)
+
+
 def test_a_difference_is_seen_where_intervals_overlap() -> None:
     test = made(0.5)
     masked, causal = (test.estimate("bits", ("en", "middle"), side) for side in ("masked", "causal"))
@@ -411,6 +419,8 @@ def test_times(twins: Twins) -> None:
         ("causal", "guess"): 1, ("causal", "score"): 1,
         ("span", "guess"): 1, ("span", "score"): 6,
     }  # fmt: skip
+    with pytest.raises(MlmVizError, match="no timing of 'guess' by 'blinded'; there are: guess masked, "):
+        found.of("guess", "blinded")
     table = found.to_frame().set_index(["task", "side"])
     assert table["ms"].unique().tolist() == [1000.0]
     assert table.loc[("score", "causal"), "ms_per_1000_words"] == pytest.approx(1e6 / 6)

@@ -18,10 +18,10 @@ from scipy import stats
 import mlm_viz
 from mlm_viz.analysis import writing as analysis
 from mlm_viz.analysis.writing import GIBBS_ROUNDS, Team, Wishes, gap_of, halves, team_for, write_in_steps
-from mlm_viz.errors import ModelError, TextError
+from mlm_viz.errors import MlmVizError, ModelError, TextError
 from mlm_viz.figures.writing import writing_dots, writing_text
 from mlm_viz.gaps import Gap, words_of
-from mlm_viz.readers import as_reader
+from mlm_viz.readers import as_reader, loading
 from mlm_viz.readers.causal import CausalReader
 from mlm_viz.readers.judging import judge
 from mlm_viz.readers.masked import MaskedReader
@@ -424,6 +424,21 @@ def test_a_masked_model_writes_as_fill_steps_fills(team: Team) -> None:
         assert found[order].tokens == steps.words
 
 
+def test_names_of_special_tokens_are_text_to_the_masked_writer_too(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt, asked = "the cat [SEP] a ____ day [PAD] today", []
+    real = analysis.fill_in_steps
+    monkeypatch.setattr(analysis, "fill_in_steps", lambda *a, **k: asked.append(a) or real(*a, **k))
+    mlm_viz.write(prompt, models(team), words=3, orders=("left_to_right",))
+    ((_, sentence, masking, _),) = asked
+    ids = team.masked.vocabulary.ids
+    assert [sentence.ids.tolist().count(ids[name]) for name in ("[SEP]", "[PAD]", "[CLS]")] == [1, 0, 1]
+    first = masking.positions[0]
+    assert masking.positions == (first, first + 1, first + 2)
+    gap = gap_of(prompt)
+    row = team.masked.rows(gap, (), len(gap.right_words))[0]
+    assert np.delete(sentence.ids, masking.positions).tolist() == np.delete(row.ids, row.slots).tolist()
+
+
 def test_words_are_never_more_than_asked_for_and_end_whole(tiny_dir: DirOf, team: Team) -> None:
     for name in ("gpt2", "causal", "llama"):
         reader = as_reader(tiny_dir(name), "causal")
@@ -480,8 +495,28 @@ def test_what_cannot_be_written_is_one_sentence(team: Team, prompt: str, how: di
 def test_roles_and_kinds_are_checked(team: Team) -> None:
     with pytest.raises(ModelError, match="There is no role 'author'"):
         mlm_viz.write(ENGLISH, {"author": team.causal})
-    with pytest.raises(ModelError, match="here belongs a left-to-right model"):
+    with pytest.raises(ModelError, match="a left-to-right model is needed here"):
         mlm_viz.write(ENGLISH, {"causal": team.span, "span": team.span, "masked": team.masked})
+
+
+def test_a_writer_named_again_is_its_own_judge(
+    team: Team, tiny_dir: DirOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    causal, masked = tiny_dir("causal"), team.masked.model
+    again = team_for({**models(team), "causal": causal, "causal_judge": str(causal), "masked_judge": masked})
+    assert again.own(again.causal) == "causal"
+    assert again.own(again.masked) == "masked"
+    other = team_for({**models(team), "causal_judge": causal, "masked_judge": masked.with_silenced([(0, 0)])})
+    assert other.own(other.causal) is other.own(other.masked) is None
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "causal").symlink_to(causal)
+    monkeypatch.setenv("MLM_VIZ_DATA", str(tmp_path))
+    loading._bundled.cache_clear()
+    try:
+        bundled = team_for({**models(team), "causal": None, "causal_judge": "causal"})
+    finally:
+        loading._bundled.cache_clear()
+    assert bundled.own(bundled.causal) == "causal"
 
 
 # --- judges ---------------------------------------------------------------------------------------------
@@ -662,6 +697,8 @@ def test_the_test_is_what_write_finds_prompt_by_prompt(team: Team) -> None:
 def test_without_references_nothing_human_is_judged(team: Team) -> None:
     test = mlm_viz.writing_test([ENGLISH, CHINESE], models=models(team), words=2, orders=())
     assert test.writers == ("causal", "span")
+    with pytest.raises(MlmVizError, match="nothing here by 'human'; there is something by: causal, span"):
+        test.difference("causal")
     assert math.isnan(test.estimate("causal", "masked", "en").low)  # one prompt tells nothing of others
 
 
