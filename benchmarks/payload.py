@@ -37,6 +37,6 @@ def _open(subject: Subject, tokens: int) -> tuple[int, Attention]:
 def _bertviz(attention: Attention, view: str) -> int:
     import bertviz
 
-    layers = tuple(torch.from_numpy(layer)[None] for layer in attention.weights)
+    layers = tuple(torch.tensor(layer)[None] for layer in attention.weights)
     page = getattr(bertviz, view)(attention=layers, tokens=list(attention.labels), html_action="return")
     return len(page.data.encode())
