@@ -27,12 +27,14 @@ lab: install-lab ## Open JupyterLab on the notebooks (installs on the first call
 	@exec $(BIN)/mlm-viz lab $(ARGS)
 
 test: install-test browser ## Install what the tests need and run everything
-	@echo "== lint, units and journeys side by side; each is shown when it has ended"
-	@$(MAKE) --no-print-directory -k -j 3 $(if $(filter output-sync,$(.FEATURES)),-O) lint units journeys
+	@echo "== lint and units side by side, each shown when it has ended; then the journeys, with the machine to themselves"
+	@status=0; \
+	$(MAKE) --no-print-directory -k -j 2 $(if $(filter output-sync,$(.FEATURES)),-O) lint units || status=1; \
+	$(MAKE) --no-print-directory journeys || status=1; \
+	exit $$status
 
-# A page waits for its answers; the other tests make room for it.
 units: install-test ## The tests without JupyterLab, shared out among workers
-	@echo "== units" && nice -n 10 $(PYTEST) -m "not browser" -n $(WORKERS) $(SHARED_OUT)
+	@echo "== units" && $(PYTEST) -m "not browser" -n $(WORKERS) $(SHARED_OUT)
 
 journeys: install-test browser ## JupyterLab in a browser
 	@echo "== journeys" && $(PYTEST) -m browser tests/browser

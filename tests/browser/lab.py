@@ -65,7 +65,7 @@ class Watch:
         page.on("request", lambda request: self._see(request.url))
         page.on("websocket", lambda socket: self._see(socket.url))
         page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.errors.append(f"{error}\n{error.stack}"))
+        page.on("pageerror", lambda error: self._note(f"{error}\n{error.stack}"))
 
     def _see(self, url: str) -> None:
         address = urlsplit(url)
@@ -74,8 +74,10 @@ class Watch:
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            heard = self.late if TOO_LATE in message.text else self.errors
-            heard.append(f"{message.text} ({message.location.get('url', '')})")
+            self._note(f"{message.text} ({message.location.get('url', '')})")
+
+    def _note(self, complaint: str) -> None:
+        (self.late if TOO_LATE in complaint else self.errors).append(complaint)
 
 
 @dataclass
