@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+import mlm_viz
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.browser.lab import ROOT, Lab, Watch, lab, launch, write_notebook
 
@@ -99,7 +101,7 @@ def attention_heads(page: Page, server: Lab) -> None:
     open_explorer(page, server, ENGLISH, dark=False)
     chip(page, "tea").click()
     page.get_by_role("button", name="Attention heads").click()
-    page.locator(".mlmviz-heads-cell").nth(5).click()
+    page.locator(".mlmviz-heads-cell").nth(mlm_viz.load().heads + 1).click()
     expect(page.locator(".mlmviz-numbers").nth(1)).to_contain_text("layer 2, head 2")
     expect(page.locator(".mlmviz-stage").nth(1).locator(".heatmaplayer image")).to_have_count(1)
     shoot(page, page.locator(".mlmviz-split"), "heads.png", margin=0)
